@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.parameters import base as parameters
-from botocore.loaders import Loader
 from hypothesis import HealthCheck, settings
 
 from shared.aws.cloud import Cloud
@@ -20,14 +19,18 @@ from shared.aws.names import Names
 from shared.clock import Clock
 from shared.job import manifest
 from shared.observability.log import Log
-from shared.tables import STATE, TABLES, WEBEVALS, Index, Table
+from shared.tables import Table
 from tests.support.certificate import Certificate
+from tests.support.client_pool import ClientPool
+from tests.support.moto_backends import queue
+from tests.support.simulated_aws import SimulatedAws
+from tests.support.table_creation import create_table
 
 # No test is timed, and each run of the suite draws the same examples: a failure is that of the change.
 settings.register_profile("nightshift", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nightshift")
 
-LOADER = Loader()
+CLIENTS = ClientPool()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -101,17 +104,20 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """State and every other table, bucket, queues, topic and token of a deployment named `test`."""
-    with mocked_cloud(clock, monkeypatch) as made:
+def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """Tables, bucket, queues, topic and token of a deployment named `test`.
+
+    A test with the mark `moto` has its tables in moto: each call is an HTTP request that can be lost or repeated.
+    """
+    with mocked_cloud(clock, monkeypatch, tables_in_memory=request.node.get_closest_marker("moto") is None) as made:
         yield made
 
 
 @contextmanager
-def mocked_cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def mocked_cloud(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, *, tables_in_memory: bool = True
+) -> Iterator[Cloud]:
     """The cloud of the fixture `cloud`, while the block lasts."""
-    from moto import mock_aws
-
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -123,20 +129,9 @@ def mocked_cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     # Secrets expire by the virtual clock.
     monkeypatch.setattr(parameters, "datetime", SimpleNamespace(now=lambda: clock.now().replace(tzinfo=None)))
-    with mock_aws():
-        made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
-        # The service models are read once for all tests. After the session is made: it adds a path to its loader.
-        _ = made.session
-        made.botocore_session.register_component("data_loader", LOADER)
-        # Before the first client is made: a client has its session's events as they were then.
-        _create_when_named(made, [table for table in TABLES if table not in (STATE, WEBEVALS)])
-        for table in (STATE, WEBEVALS):
-            create(made, table)
-        made.s3.create_bucket(Bucket=made.names.bucket)
-        for queue in ("firings", "firings-dlq", "last-resort", "work"):
-            made.sqs.create_queue(QueueName=made.names.queue(queue))
-        made.sns.create_topic(Name=made.names.topic("alerts"))
-        made.secrets.create_secret(Name=made.names.secret("internal-health-token"), SecretString="open sesame")
+    made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
+    with SimulatedAws(CLIENTS, made, tables_in_memory=tables_in_memory) as aws:
+        monkeypatch.setattr(Cloud, "_client", lambda *args, **kwargs: aws.client(*args, **kwargs))
         yield made
 
 
@@ -151,53 +146,13 @@ def log(clock: VirtualClock) -> Lines:
     return Lines(clock)
 
 
-def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
-    """Create each of these tables when a call names it: most tests need none, and one takes some milliseconds."""
-
-    lock = threading.RLock()
-
-    def make(**told: Any) -> None:
-        said = repr(told["params"])
-        # If two threads name it at once, the second waits until it exists.
-        with lock:
-            for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
-                # Before the creation, since that call names the table too.
-                missing.remove(table)
-                create(cloud, table)
-
-    cloud.session.events.register("before-parameter-build.dynamodb", make)
-
-
 def create(cloud: Cloud, table: Table) -> None:
     """A table as the template makes it."""
-    keys = {table.pk, table.sk} | {key for index in table.indexes for key in (index.pk, index.sk)}
-    extra: dict[str, Any] = {}
-    if table.indexes:
-        extra["GlobalSecondaryIndexes"] = [
-            {
-                "IndexName": index.name,
-                "KeySchema": _schema(index.pk, index.sk),
-                "Projection": projection(index),
-            }
-            for index in table.indexes
-        ]
-    cloud.dynamodb.create_table(
-        TableName=cloud.names.table(table.name),
-        KeySchema=_schema(table.pk, table.sk),
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(keys)],
-        BillingMode="PAY_PER_REQUEST",
-        **extra,
-    )
-
-
-def projection(index: Index) -> Any:
-    if index.include:
-        return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
-    return {"ProjectionType": "ALL" if index.whole else "KEYS_ONLY"}
-
-
-def _schema(pk: str, sk: str) -> Any:
-    return [{"AttributeName": pk, "KeyType": "HASH"}, {"AttributeName": sk, "KeyType": "RANGE"}]
+    aws = SimulatedAws.of(cloud)
+    if aws and aws.tables:
+        aws.tables.add(table)
+    else:
+        create_table(cloud.dynamodb, cloud.names, table)
 
 
 def letters(cloud: Cloud, queue: str) -> list[Any]:
@@ -218,9 +173,7 @@ def waiting(cloud: Cloud, name: str = "firings") -> list[Any]:
 
     moto applies delays by the real clock, so its own list is read.
     """
-    from moto.backends import get_backend
-
-    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue(name)]
-    bodies = [json.loads(message.body) for message in queue._messages]
-    queue._messages.clear()
+    found = queue(cloud, name)
+    bodies = [json.loads(message.body) for message in found._messages]
+    found._messages.clear()
     return bodies

@@ -15,6 +15,7 @@ import functions
 from cli.main import main
 from shared.aws.cloud import Cloud
 from tests.support import json_documents
+from tests.support.simulated_aws import SimulatedAws
 
 HEAD = """
 from shared.job import settings
@@ -138,4 +139,8 @@ def aws(cloud: Cloud, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     from shared.clock import Clock
 
     monkeypatch.delenv("NIGHTSHIFT_STAGE", raising=False)
+    simulated = SimulatedAws.of(cloud)
+    assert simulated
+    # Commands ask STS for the account, by a client of their own.
+    simulated.start_moto()
     return Cloud(cloud.names, Clock(), cloud.environment)

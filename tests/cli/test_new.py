@@ -27,9 +27,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "local",
         "pyproject.toml",
         "tests/conftest.py",
-        "tests/support/stored_rows.py",
-        "tests/support/web_server.py",
-        "tests/support/certificate.py",
+        "tests/support",
+        "proof",
         "functions/__init__.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

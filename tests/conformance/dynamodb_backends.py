@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from proof.world.dynamodb import MemoryDynamoDb
 from shared.tables import Index, Table
-from tests.conftest import projection
+from tests.support.table_creation import projection
 
 INDEXES = (Index("due", "due", "due_at", ("extra",)), Index("aged", "aged", "since"))
 TABLES = (Table("plain", "a table without indexes"), Table("indexed", "a table with indexes", INDEXES))

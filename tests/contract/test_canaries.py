@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from moto.backends import get_backend
 
 from cli import output, run_report
 from functions.operations.dead_letters import DeadLetters
@@ -36,6 +35,7 @@ from shared.run.run import run
 from shared.tables import TABLES
 from tests.conftest import NOON, VirtualClock, letters
 from tests.corpus.canaries import CANARIES, Canary
+from tests.support.moto_backends import published
 
 # Every kind of secret and every context once, for tests that need a run per canary. The other tests use all canaries.
 SAMPLE = CANARIES[::29]
@@ -144,8 +144,7 @@ def bucket(cloud: Cloud, without: str = "dead/") -> str:
 
 
 def alerts(cloud: Cloud) -> str:
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return "\n".join(f"{subject}\n{texts([message])}" for _, message, subject, *_ in topic.sent_notifications)
+    return "\n".join(f"{subject}\n{texts([message])}" for subject, message in published(cloud))
 
 
 def leaked(shown: str, canaries: tuple[Canary, ...] = CANARIES) -> list[str]:

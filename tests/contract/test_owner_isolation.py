@@ -28,7 +28,7 @@ from shared.product.records.mail import MessageMetadata
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
-from shared.tables import METERS, ROLLUPS, STATE, TENANTS
+from shared.tables import METERS, ROLLUPS, STATE
 from tests.conftest import Lines, VirtualClock
 from tests.functions.flags.conftest import QUEUES, World, opened
 from tests.support.stored_rows import put, there
@@ -113,8 +113,6 @@ JOBS = registry.jobs()
 
 @pytest.fixture
 def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
-    for table in TENANTS:
-        cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
     return opened(cloud, clock, log, QUEUES)
 
 

@@ -32,7 +32,7 @@ from shared.product.sample_organization import RECEIVER_URL
 from shared.run import firing
 from shared.run.firing import Batch, Firing
 from shared.run.run import run
-from shared.tables import DOMAINS, STATE, TABLES, TENANTS
+from shared.tables import DOMAINS, STATE, TENANTS
 from tests.conftest import Lines, VirtualClock, letters, mocked_cloud
 from tests.functions.assessments.test_evaluation import MODEL, PATH, plain, scored
 from tests.support.sweeping import all_of
@@ -88,9 +88,6 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     with ExitStack() as stack:
         cloud = stack.enter_context(mocked_cloud(clock, stack.enter_context(pytest.MonkeyPatch.context())))
         _create_queues(cloud)
-        for table in TABLES:
-            # A table is created at its first use, which the guard of a tenant would refuse.
-            cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
         functions, names = Functions(), stack.enter_context(DnsServer())
         cloud.__dict__["functions"] = functions
         cloud.environment = {

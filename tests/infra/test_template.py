@@ -21,7 +21,7 @@ from shared.aws.permissions import SENDER_IDENTITY
 from shared.job import registry
 from shared.job.definition import Job
 from shared.tables import STATE, TABLES, TTL
-from tests.conftest import projection
+from tests.support.table_creation import projection
 
 Templates = Mapping[str, Template]
 ROOT = Path(__file__).parents[2]

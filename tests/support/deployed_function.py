@@ -12,7 +12,7 @@ from shared.aws.cloud import Cloud
 
 def deploy_function(cloud: Cloud, name: str, variables: Mapping[str, str] | None = None) -> None:
     """A function of that name, with these environment variables."""
-    iam: Any = cloud.session.client("iam", region_name=cloud.names.region)
+    iam: Any = cloud.roles
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:

@@ -53,6 +53,8 @@ class MemoryDynamoDb:
         now: Callable[[], datetime],
         gsi_delay: GsiDelay | None = None,
     ) -> None:
+        self._now = now
+        self._gsi_delay = gsi_delay
         self._epoch = Epoch()
         self._by_name = {
             table.name: MemoryTable(table, table_name(table.name), now, self._epoch, gsi_delay) for table in tables
@@ -67,6 +69,14 @@ class MemoryDynamoDb:
             "BatchWriteItem": partial(batch_write_item, self._tables),
             "TransactWriteItems": self._transactions.write,
         }
+
+    def add(self, table: Table, name: str) -> None:
+        """Create an empty table, in place of one of the same name.
+
+        name: its AWS name.
+        """
+        self._by_name[table.name] = made = MemoryTable(table, name, self._now, self._epoch, self._gsi_delay)
+        self._tables[name] = made
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation, such as `PutItem`.

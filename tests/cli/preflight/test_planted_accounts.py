@@ -118,6 +118,7 @@ def leftovers(cloud: Cloud) -> Cloud:
 
 
 @pytest.mark.parametrize("part", [BUCKET, TABLE])
+@pytest.mark.moto
 def test_a_retained_resource_of_an_earlier_deployment_is_refused_unless_a_stack_owns_it(
     part: dict[str, Any], leftovers: Cloud
 ) -> None:

@@ -176,7 +176,7 @@ def test_a_link_is_to_the_function_itself_where_nothing_else_is_set(go: Go, clou
 
 def _function(cloud: Cloud, name: str) -> str:
     """One with a URL; that."""
-    identities: Any = cloud.session.client("iam", region_name=cloud.names.region)
+    identities: Any = cloud.roles
     role = identities.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = io.BytesIO()
     with ZipFile(code, "w") as packed:

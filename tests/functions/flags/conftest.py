@@ -15,7 +15,6 @@ from shared.job.definition import Job
 from shared.messages.payload import Payload
 from shared.messages.run_batch import run_batch
 from shared.run.firing import Batch
-from shared.tables import TENANTS
 from tests.conftest import Lines, VirtualClock, waiting
 
 QUEUES = ("flagship:audit", "flagship:usage", "flagship:notifications", "flagship:auto-actions", "webhooks:deliver")
@@ -73,9 +72,6 @@ def opened(cloud: Cloud, clock: VirtualClock, log: Lines, queues: Sequence[str])
     """Create these queues and the organization `org_1`."""
     for queue in queues:
         cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
-    for table in TENANTS:
-        # The table is created on first use, which the guard of a tenant would refuse later.
-        cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
     made = World(cloud, clock, log)
     made.organization()
     return made

@@ -24,8 +24,8 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
 from shared.store import table
-from shared.tables import METERS, TENANTS
-from tests.conftest import LOADER, NOON
+from shared.tables import METERS
+from tests.conftest import NOON
 from tests.functions.flags.conftest import World
 from tests.functions.flags.test_usage import batch
 
@@ -185,9 +185,6 @@ def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
     for name in ("left", "right", "rollover"):
         # The guard of a tenant applies to all threads of a cloud, so each actor has its own cloud.
         cloud = Cloud(world.cloud.names, world.clock, environment={})
-        cloud.botocore_session.register_component("data_loader", LOADER)
-        for each in TENANTS:
-            cloud.dynamodb.describe_table(TableName=cloud.names.table(each.name))
         actor = Actor(name, events)
         actor.gate(cloud.dynamodb, monkeypatch)
         clouds.append(cloud)

@@ -25,6 +25,7 @@ from shared.store import put_if_absent
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
+from tests.support.moto_backends import mails
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.sweeping import go, item, put
 
@@ -177,13 +178,11 @@ def test_without_a_sender_nothing_is_tried_and_nothing_closed(cloud: Cloud, log:
 
 
 def test_ses_is_a_relay_like_any_other(cloud: Cloud, log: Lines, box: Box) -> None:
-    from moto.backends import get_backend
-
     cloud.environment = {**cloud.environment, "MAIL_RELAY": "ses"}
     cloud.mail.create_email_identity(EmailIdentity="post@in.example")
     put(cloud, queue())
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": 1}
-    [sent] = get_backend("ses")["123456789012"]["us-east-1"].sent_messages
+    [sent] = mails(cloud).sent_messages
     mail = message_from_string(sent.raw_data, policy=policy.default)
     assert (sent.source, {*sent.destinations}) == ("Postmaster <post@in.example>", {"ada@home.example"})
     assert mail["Subject"] == "A held message to shop@in.example will be deleted tomorrow"

@@ -30,9 +30,10 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor, ticks
+from tests.functions.operations.test_job_monitoring import Failing, monitor, ticks
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
+from tests.support.moto_backends import alerts
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.sweep_job import Sweep
 from tests.support.web_server import Handler, Reply, Request, Web, reset

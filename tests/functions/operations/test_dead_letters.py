@@ -18,6 +18,7 @@ from shared.run import send
 from shared.run.firing import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import ENTRIES, Functions
+from tests.support.moto_backends import alerts
 
 Deliver = Callable[..., list[str]]
 TICK = Firing("sweep", NOON, target="shop.example", attempt=3, correlation_id="c")
@@ -39,13 +40,6 @@ def stored(cloud: Cloud, job: str = "sweep") -> list[dict[str, Any]]:
     return [attributes.plain(item) for item in answer["Items"]]
 
 
-def published(cloud: Cloud) -> list[Any]:
-    from moto.backends import get_backend
-
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
-
-
 def test_a_dead_letter_becomes_a_row_a_payload_and_an_alert(
     letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud, log: Lines
 ) -> None:
@@ -58,7 +52,7 @@ def test_a_dead_letter_becomes_a_row_a_payload_and_an_alert(
     assert payload["ServerSideEncryption"] == "AES256"
     [line] = log.said("JOB_PERMANENTLY_FAILED")
     assert {"jobId", "payload", "failedReason", "entityId", "job"} <= line.keys()
-    [alert] = published(cloud)
+    [alert] = alerts(cloud)
     assert alert["alert"] == "JOB_PERMANENTLY_FAILED"
     assert (alert["job"], alert["jobId"], alert["entityId"]) == ("sweep", "run-1", "shop.example")
 
@@ -77,7 +71,7 @@ def test_a_dead_letter_delivered_twice_is_stored_and_alerted_once(
     clock.move(minutes=1)
     deliver(DeadLetters(), letter, queue="firings-dlq")
     assert len(stored(cloud)) == 1
-    assert len(published(cloud)) == 1
+    assert len(alerts(cloud)) == 1
 
 
 def test_a_crash_between_row_and_alert_does_not_lose_the_alert(
@@ -88,7 +82,7 @@ def test_a_crash_between_row_and_alert_does_not_lose_the_alert(
     assert len(deliver(DeadLetters(), letter, queue="firings-dlq")) == 1
     cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
     assert deliver(DeadLetters(), letter, queue="firings-dlq") == []
-    assert len(published(cloud)) == 1
+    assert len(alerts(cloud)) == 1
 
 
 def test_an_alert_that_ends_late_leaves_the_alert_of_a_later_failure_owed(
@@ -140,13 +134,13 @@ def test_the_job_of_a_dead_letter_follows_from_its_envelope_or_its_queue(
     # `unknown` has no runs.
     second = "dead list" if job == "unknown" else f"runs {job}"
     words = [f"dead show {row['id']}", second]
-    assert published(cloud)[0]["commands"] == [f"python jobs.py {each} --aws --stage test" for each in words]
+    assert alerts(cloud)[0]["commands"] == [f"python jobs.py {each} --aws --stage test" for each in words]
 
 
 def test_the_alert_is_redacted_and_the_payload_is_not(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
     body = {"dead": {"job": "sweep", "reason": "rejected", "error": "ada@example.org is unknown"}}
     deliver(DeadLetters(), body, queue="firings-dlq")
-    assert "ada@example.org" not in json.dumps(published(cloud))
+    assert "ada@example.org" not in json.dumps(alerts(cloud))
     [row] = stored(cloud)
     assert "ada@example.org" not in json.dumps(row)
     payload = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=row["payload"])["Body"].read()
@@ -176,7 +170,7 @@ def test_a_dead_letter_of_a_consumer_names_run_message_tenant_entity_and_version
     [row] = stored(cloud, "post")
     known = {"jobId": "run-2", "messageId": "m-1", "entityId": "p1", "correlationId": "c1", "version": "0a1b2c"}
     assert row.items() >= {**known, "tenant": "org_7", "attempts": 3}.items()
-    [alert], [line] = published(cloud), log.said("JOB_PERMANENTLY_FAILED")
+    [alert], [line] = alerts(cloud), log.said("JOB_PERMANENTLY_FAILED")
     assert alert.items() >= {**known, "organizationId": "org_7"}.items()
     assert line.items() >= {**known, "organizationId": "org_7"}.items()
 

@@ -23,6 +23,7 @@ from shared.run.lost_runs import claim_item
 from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import ENTRIES, Functions
+from tests.support.moto_backends import queue
 from tests.support.sweep_job import Sweep
 
 Deliver = Callable[..., list[str]]
@@ -298,9 +299,7 @@ def test_a_message_that_could_not_be_dispatched_is_retried(deliver: Deliver, fun
 
 
 def hidden_for(cloud: Cloud) -> int:
-    from moto.backends import get_backend
-
-    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue("firings")]
-    [message] = queue._messages
+    [message] = queue(cloud, "firings")._messages
     assert json.loads(message.body)
-    return round(message.visible_at / 1000 - time.time())
+    seconds: float = message.visible_at / 1000 - time.time()
+    return round(seconds)

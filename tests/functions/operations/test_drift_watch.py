@@ -18,6 +18,7 @@ from tests.conftest import Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.support.deployed_function import deploy_function, put_rule
 from tests.support.deployed_stack import ADMINISTRATOR, TABLE, deploy_stack, read_table
+from tests.support.moto_backends import alerts
 
 NAME = "nightshift-test-sweep"
 
@@ -34,13 +35,6 @@ def stage(cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) ->
 def look(cloud: Cloud, log: Lines, clock: VirtualClock, **later: int) -> RunReport:
     clock.move(**(later or {"hours": 1}))
     return run(DriftWatch(), Firing("drift-watch", clock.now()), cloud, log)
-
-
-def alerts(cloud: Cloud) -> list[Any]:
-    from moto.backends import get_backend
-
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
 
 
 def test_a_stage_as_declared_is_not_alerted(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:

@@ -25,6 +25,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
+from tests.support.moto_backends import alerts
 from tests.support.sweep_job import Sweep
 
 
@@ -54,13 +55,6 @@ def ticks(cloud: Cloud, log: Lines, clock: VirtualClock, job: Failing, count: in
 def monitor(cloud: Cloud, log: Lines, clock: VirtualClock) -> RunReport:
     clock.move(minutes=1)
     return run(JobMonitoring(), Firing("job-monitoring", clock.now()), cloud, log)
-
-
-def alerts(cloud: Cloud) -> list[Any]:
-    from moto.backends import get_backend
-
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
 
 
 def test_two_failures_in_a_row_are_not_alerted(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:

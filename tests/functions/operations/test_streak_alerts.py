@@ -25,7 +25,8 @@ from shared.store import keys, table
 from shared.tables import STATE
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor
+from tests.functions.operations.test_job_monitoring import Failing, monitor
+from tests.support.moto_backends import alerts
 from tests.support.sweep_job import Sweep
 
 Kinds = list[tuple[str, str]]

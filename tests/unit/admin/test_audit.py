@@ -27,6 +27,7 @@ def test_an_error_is_the_end_of_its_entry(cloud: Cloud) -> None:
     assert [found["end"] for found in entries(cloud, 1)] == ["OSError: the disk is full"]
 
 
+@pytest.mark.moto
 def test_a_lost_reply_is_not_taken_for_another_entry(cloud: Cloud) -> None:
     lose_reply(cloud, "PutItem")
     with entry(cloud):

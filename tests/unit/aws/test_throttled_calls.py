@@ -90,6 +90,7 @@ def test_a_call_whose_caller_waits_is_made_once(cloud: Cloud, pauses: list[float
     assert answers.requests == 1
 
 
+@pytest.mark.moto
 def test_a_call_that_is_throttled_seven_times_is_done(cloud: Cloud, pauses: list[float]) -> None:
     answers = Answers("ThrottlingException", throttled_calls.TRIES - 1)
     assert read(cloud, answers)["Item"] == {}
@@ -97,6 +98,7 @@ def test_a_call_that_is_throttled_seven_times_is_done(cloud: Cloud, pauses: list
     assert all(pause <= throttled_calls.LONGEST_PAUSE for pause in pauses)
 
 
+@pytest.mark.moto
 def test_one_that_is_always_throttled_fails(cloud: Cloud, pauses: list[float]) -> None:
     answers = Answers("ProvisionedThroughputExceededException", 100)
     with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
@@ -106,6 +108,7 @@ def test_one_that_is_always_throttled_fails(cloud: Cloud, pauses: list[float]) -
 
 
 @pytest.mark.parametrize(("code", "requests"), [("InternalServerError", 1), ("ValidationException", 1)])
+@pytest.mark.moto
 def test_other_errors_are_left_to_the_sdk(cloud: Cloud, pauses: list[float], code: str, requests: int) -> None:
     answers = Answers(code, 100)
     with pytest.raises(ClientError):

@@ -21,6 +21,7 @@ from shared.mail.route import Route, route
 from shared.mail.smtp import Smtp
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
+from tests.support.moto_backends import mails
 
 MAIL = Mail(("ada@example.com",), "Grüße", "Hello Ada.", html="<p>Hello Ada.</p>")
 FROM = "Postmaster <post@nightshift.example>"
@@ -223,9 +224,7 @@ def test_a_domain_may_be_in_any_script(cloud: Cloud, box: Box, serve: Callable[.
 
 
 def test_ses_receives_the_same_mail(cloud: Cloud) -> None:
-    from moto.backends import get_backend
-
-    ses = get_backend("ses")["123456789012"]["us-east-1"]
+    ses = mails(cloud)
     ses.verify_domain("nightshift.example")
     assert send(cloud, Route("ses"))
     [sent] = ses.sent_messages

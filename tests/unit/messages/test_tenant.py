@@ -117,6 +117,7 @@ NOT_MINE = [
 
 
 @pytest.mark.parametrize("call", MINE)
+@pytest.mark.moto
 def test_what_is_bounded_by_the_tenants_key_is_let_through(call: Call, cloud: Cloud) -> None:
     with guard(cloud).scope(ME):
         call(cloud)

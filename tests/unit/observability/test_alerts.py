@@ -10,16 +10,14 @@ from shared.observability import alerts
 from shared.observability.alerts import MAX_SUBJECT, OTHER_CHANNELS, Alert
 from shared.store import keys, table
 from shared.tables import STATE
+from tests.support import moto_backends
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 ALERT = Alert("JOB_FAILING", "sweep", {"error": f"no access for {KEY}", "note": ""}, ["python jobs.py why sweep"])
 
 
 def published(cloud: Cloud) -> list[tuple[str | None, Any]]:
-    from moto.backends import get_backend
-
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return [(subject, json.loads(message)) for _, message, subject, *_ in topic.sent_notifications]
+    return [(subject, json.loads(message)) for subject, message in moto_backends.published(cloud)]
 
 
 def send(cloud: Cloud) -> None:

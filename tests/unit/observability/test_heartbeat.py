@@ -152,6 +152,7 @@ def test_the_last_ping_is_sent_although_the_first_one_hangs(go: Go, web: Web) ->
     assert web.paths() == ["/ping/start", "/ping"]
 
 
+@pytest.mark.moto
 def test_a_run_that_cannot_be_recorded_pings_its_end(go: Go, web: Web, cloud: Cloud) -> None:
     def work(_: RunContext) -> Outcome:
         table = cloud.names.table("state")

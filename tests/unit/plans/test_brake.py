@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create
 from tests.support.holds import HOLDS, Holds, put, there
+from tests.support.moto_backends import alerts
 
 DUE = NOON - timedelta(days=30)
 Go = Callable[..., RunReport]
@@ -65,13 +65,6 @@ def resume(cloud: Cloud) -> None:
         UpdateExpression="REMOVE paused",
         ConditionExpression="attribute_exists(paused)",
     )
-
-
-def alerts(cloud: Cloud) -> list[Any]:
-    from moto.backends import get_backend
-
-    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
 
 
 def test_a_purge_of_ten_times_its_usual_size_stops_itself(go: Go, cloud: Cloud) -> None:

@@ -30,7 +30,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting
 from tests.support.holds import HOLDS, Holds, put, there
-from tests.unit.plans.test_brake import alerts
+from tests.support.moto_backends import alerts
 
 
 class Letters(Job):

@@ -28,6 +28,7 @@ from shared.run.firing import Batch, Firing
 from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
+from tests.support.moto_backends import queue
 from tests.support.web_server import Reply, Web
 
 
@@ -198,12 +199,9 @@ def test_a_consumer_looks_for_pauses_once_a_minute(mail: Cloud, log: Lines, cloc
 
 
 def test_a_deferred_message_keeps_its_attributes(mail: Cloud, log: Lines) -> None:
-    from moto.backends import get_backend
-
     hold(mail, Letters(), tenant="acme")
     run_batch(Letters(), batch("acme"), mail, log, 60)
-    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[mail.names.queue("letters")]
-    [message] = queue._messages
+    [message] = queue(mail, "letters")._messages
     assert "note" in message.message_attributes["kind"].values()
 
 

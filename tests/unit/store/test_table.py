@@ -124,6 +124,7 @@ def test_a_missing_row_is_deleted_already(cloud: Cloud) -> None:
     assert table.delete(cloud, STATE, MISSING)
 
 
+@pytest.mark.moto
 def test_a_put_whose_reply_was_lost_has_won(cloud: Cloud) -> None:
     lose_reply(cloud, "PutItem")
     assert table.put_if_absent(cloud, STATE, row(nonce="mine"), won=lambda item: item.get("nonce") == "mine")
@@ -134,11 +135,13 @@ def test_a_put_that_another_writer_preceded_has_not_won(cloud: Cloud) -> None:
     assert not table.put_if_absent(cloud, STATE, row(nonce="mine"), won=lambda item: item.get("nonce") == "mine")
 
 
+@pytest.mark.moto
 def test_without_won_a_lost_reply_is_a_failed_condition(cloud: Cloud) -> None:
     lose_reply(cloud, "PutItem")
     assert not table.put_if_absent(cloud, STATE, row(nonce="mine"))
 
 
+@pytest.mark.moto
 def test_an_update_whose_reply_was_lost_has_won(cloud: Cloud) -> None:
     table.put(cloud, STATE, row(n=1))
     lose_reply(cloud, "UpdateItem")
@@ -148,6 +151,7 @@ def test_an_update_whose_reply_was_lost_has_won(cloud: Cloud) -> None:
     assert table.get(cloud, STATE, KEY) == row(n=2)
 
 
+@pytest.mark.moto
 def test_an_update_whose_reply_was_lost_returns_the_new_row(cloud: Cloud) -> None:
     table.put(cloud, STATE, row(n=1))
     lose_reply(cloud, "UpdateItem")
