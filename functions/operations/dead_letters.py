@@ -115,7 +115,7 @@ def letter_row(letter: Mapping[str, Any], text: str, now: datetime) -> dict[str,
         "correlationId": _short(letter.get("correlation_id")) or UNKNOWN,
         "payload": f"dead/{letter['job']}/{at:%Y/%m/%d}/{letter_id}.json",
         tables.TTL: int((now + RETENTION).timestamp()),
-        **failure_index.keys_of_tenant(letter["job"], at, tenant),
+        **failure_index.keys_of_dead_letter(letter["job"], at, tenant),
     }
 
 

@@ -11,7 +11,7 @@ from shared.advised_commands import advised
 from shared.job.definition import Job
 from shared.job.effect import Confirmed, NotDone
 from shared.run.reconcile import confirm, update_open
-from shared.store import keys, table
+from shared.store import failure_index, keys, table
 from shared.tables import FAILURE_KEYS, STATE
 
 if TYPE_CHECKING:
@@ -59,9 +59,21 @@ def uncertain_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
 
     Each with key, begun, run, since, tenant, error and note.
     """
-    hidden = ("pk", "sk", "job", *FAILURE_KEYS)
     for item in _query(cloud, keys.uncertain_effects(job)):
-        yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in hidden}}
+        yield _listed(item, "job")
+
+
+def all_uncertain_effects(cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """Yield the uncertain effects of all jobs, newest first.
+
+    Each with job, and the fields of `uncertain_effects`. Eventually consistent.
+    """
+    return map(_listed, failure_index.uncertain_effects(cloud))
+
+
+def _listed(item: dict[str, Any], *hidden: str) -> dict[str, Any]:
+    left_out = ("pk", "sk", *FAILURE_KEYS, *hidden)
+    return {"key": item["sk"], **{name: value for name, value in item.items() if name not in left_out}}
 
 
 def unconfirmed_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:

@@ -148,6 +148,16 @@ def dead_letters(
                 yield letter
 
 
+def newest(cloud: Cloud, matching: DeadLetterFilter, queries: int) -> tuple[list[DeadLetter], bool]:
+    """Read the newest dead letters of all jobs that match.
+
+    Returns them, and whether there are more. A query reads over 1,000 dead letters. Eventually consistent.
+    """
+    rows, more = failure_index.dead_letters(cloud, queries)
+    letters = map(DeadLetter.from_row, rows)
+    return [letter for letter in letters if letter in matching], more
+
+
 def group_by_fingerprint(letters: Iterable[DeadLetter]) -> list[DeadLetterGroup]:
     """Group by fingerprint, the largest group first.
 
@@ -159,9 +169,12 @@ def group_by_fingerprint(letters: Iterable[DeadLetter]) -> list[DeadLetterGroup]
     return sorted(groups.values(), key=lambda group: (group.count, group.last), reverse=True)
 
 
-def find(cloud: Cloud, id_prefix: str) -> DeadLetter:
-    """Find the one dead letter whose id has this prefix. Raises UnknownDeadLetter."""
-    matches = list(dead_letters(cloud, id_prefix=id_prefix)) if id_prefix else []
+def find(cloud: Cloud, id_prefix: str, job: str = "") -> DeadLetter:
+    """Find the one dead letter whose id has this prefix.
+
+    job: its job, if it is known: then one query. Raises UnknownDeadLetter.
+    """
+    matches = list(dead_letters(cloud, DeadLetterFilter(job=job), id_prefix)) if id_prefix else []
     if len(matches) == 1:
         return matches[0]
     if not matches:

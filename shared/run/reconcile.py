@@ -103,7 +103,7 @@ def _mark_uncertain(run: RunContext, key: str, row: Mapping[str, Any], answer: U
         "note": redaction.excerpt(answer.note, redaction.LONG) or None,
         "tenant": redaction.excerpt(run.tenant, redaction.SHORT) or None,
         "job": run.job.name,
-        **failure_index.keys_of_tenant(run.job.name, at, run.tenant),
+        **failure_index.keys_of_uncertain_effect(run.job.name, at, run.tenant),
     }
     return update_open(run.cloud, run.job.name, key, row["nonce"], {"uncertain": now}, (), listing=listing)
 

@@ -1,15 +1,14 @@
 """Query what failed, by day or organization, through indexes.
 
-Sparse: only rows of runs that were not good, and dead letters and uncertain effects of organizations, have the keys of
-an index. So a good run writes no more than without them. Reads are eventually consistent: a row appears within a second
-or so.
+Sparse: only rows of runs that were not good, of dead letters and of uncertain effects have the keys of an index. So a
+good run writes no more than without them. Reads are eventually consistent: a row appears within a second or so.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 RUN, DEAD_LETTER, UNCERTAIN = "runs", "dead", "uncertain"
 # Rows of one request: most readers want the newest few.
 PAGE = 200
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = dict[str, Any]
 
@@ -34,34 +34,65 @@ def keys_of_run(job: str, run_id: str, started: datetime, tenant: str = "") -> d
     return {FAILURES.pk: keys.failures(started.date(), shard), **_of_tenant(tenant), **_sort_key(job, started)}
 
 
-def keys_of_tenant(job: str, at: datetime, tenant: str) -> dict[str, str]:
-    """Return the index keys for a dead letter or an uncertain effect.
+def keys_of_dead_letter(job: str, at: datetime, tenant: str) -> dict[str, str]:
+    """Return index keys for the row of a dead letter."""
+    return {FAILURES.pk: keys.all_dead_letters(), **_of_tenant(tenant), **_sort_key(job, at)}
 
-    None without a tenant.
+
+def keys_of_uncertain_effect(job: str, at: datetime, tenant: str) -> dict[str, str]:
+    """Return index keys for the row of an uncertain effect."""
+    return {FAILURES.pk: keys.all_uncertain_effects(), **_of_tenant(tenant), **_sort_key(job, at)}
+
+
+def dead_letters(cloud: Cloud, queries: int) -> tuple[list[Row], bool]:
+    """Read the newest dead letters of all jobs.
+
+    Returns them, and whether there are more. Each query reads up to 1 MB.
     """
-    return {**_of_tenant(tenant), **_sort_key(job, at)} if tenant else {}
+    found: list[Row] = []
+    start: Any = None
+    for _ in range(queries):
+        rows, start = table.query_page(
+            cloud,
+            STATE,
+            f"{FAILURES.pk} = :partition",
+            {":partition": keys.all_dead_letters()},
+            start=start,
+            IndexName=FAILURES.name,
+            ScanIndexForward=False,
+        )
+        found += _unexpired(cloud, rows)
+        if not start:
+            break
+    return found, bool(start)
 
 
-def failed_runs(cloud: Cloud, since: datetime) -> Iterator[Row]:
+def uncertain_effects(cloud: Cloud) -> Iterator[Row]:
+    """Yield uncertain effects of all jobs, newest first.
+
+    One query for each PAGE rows.
+    """
+    return _query(cloud, FAILURES, keys.all_uncertain_effects(), EVER)
+
+
+def failed_runs(cloud: Cloud, since: datetime, page: int = PAGE) -> Iterator[Row]:
     """Yield history rows of bad runs of all jobs, newest first.
 
-    Four queries for each day.
+    Four queries for each day, and more for a day with over four times `page` rows.
     """
     day = cloud.clock.now().date()
     while day >= since.date():
-        shards = (_query(cloud, FAILURES, keys.failures(day, number), since) for number in range(FAILURES.shards))
+        shards = (_query(cloud, FAILURES, keys.failures(day, number), since, page) for number in range(FAILURES.shards))
         yield from merge(*shards, key=lambda row: row[FAILURES.sk], reverse=True)
         day -= timedelta(days=1)
 
 
-def of_tenant(cloud: Cloud, tenant: str, since: datetime) -> Iterator[Row]:
+def of_tenant(cloud: Cloud, tenant: str, since: datetime, page: int = PAGE) -> Iterator[Row]:
     """Yield failed runs, dead letters and uncertain effects of an organization.
 
-    The newest first.
-
-    One query.
+    The newest first. One query for each `page` rows.
     """
-    return _query(cloud, OF_TENANT, _of_tenant(tenant)[OF_TENANT.pk], since)
+    return _query(cloud, OF_TENANT, _of_tenant(tenant)[OF_TENANT.pk], since, page)
 
 
 def kind(row: Row) -> str:
@@ -69,7 +100,7 @@ def kind(row: Row) -> str:
     return str(row["pk"]).partition("#")[0]
 
 
-def _query(cloud: Cloud, index: Index, partition: str, since: datetime) -> Iterator[Row]:
+def _query(cloud: Cloud, index: Index, partition: str, since: datetime, page: int = PAGE) -> Iterator[Row]:
     rows = table.query(
         cloud,
         STATE,
@@ -77,10 +108,14 @@ def _query(cloud: Cloud, index: Index, partition: str, since: datetime) -> Itera
         {":partition": partition, ":since": clock.iso(since)},
         IndexName=index.name,
         ScanIndexForward=False,
-        PaginationConfig={"PageSize": PAGE},
+        PaginationConfig={"PageSize": page},
     )
-    now = cloud.clock.now().timestamp()
+    return _unexpired(cloud, rows)
+
+
+def _unexpired(cloud: Cloud, rows: Iterable[Row]) -> Iterator[Row]:
     # The TTL deletes a row days after it has expired.
+    now = cloud.clock.now().timestamp()
     return (row for row in rows if row.get(TTL, now + 1) > now)
 
 

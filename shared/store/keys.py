@@ -81,6 +81,22 @@ def failures(day: date | str, shard: int) -> str:
     return f"bad#{day}#{shard}"
 
 
+def all_dead_letters() -> str:
+    """`letters`: the dead letters of all jobs.
+
+    Key of the index `failures`. One partition: dead letters are written by one consumer, well below 1,000 a second.
+    """
+    return "letters"
+
+
+def all_uncertain_effects() -> str:
+    """`uncertain`: the effects of all jobs whose outcome is unknown.
+
+    Key of the index `failures`.
+    """
+    return "uncertain"
+
+
 def failures_of_tenant(tenant: str) -> str:
     """`tenant#<org>`: what failed for one organization.
 

@@ -78,11 +78,11 @@ def test_what_failed_for_an_organization_is_one_command_over_all_jobs(call: Call
 def test_an_organization_with_dead_letters_is_told_the_command(call: Call, aws: Cloud) -> None:
     now = aws.clock.now()
     assert "dead letters" not in call("runs", "--tenant", "org_7", *AWS).err
-    put(aws, pk="dead#other", sk="d", job="other", **failure_index.keys_of_tenant("other", now, "org_7"))
+    put(aws, pk="dead#other", sk="d", job="other", **failure_index.keys_of_dead_letter("other", now, "org_7"))
     advice = "org_7 has dead letters: python jobs.py dead list --tenant org_7 --aws --stage test"
     assert advice in call("runs", "--tenant", "org_7", *AWS).err
     assert "dead letters" not in call("runs", "good", "--tenant", "org_7", *AWS).err
-    put(aws, pk="uncertain#post", sk="e", job="post", **failure_index.keys_of_tenant("post", now, "org_7"))
+    put(aws, pk="uncertain#post", sk="e", job="post", **failure_index.keys_of_uncertain_effect("post", now, "org_7"))
     advice = "org_7 has effects with an unknown outcome: python jobs.py effects post --aws --stage test"
     assert advice in call("runs", "--tenant", "org_7", *AWS).err
 

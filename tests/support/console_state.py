@@ -133,7 +133,7 @@ class BusyNight:
         self.cloud.s3.put_object(Bucket=self.cloud.names.bucket, Key=payload, Body=json.dumps(content).encode())
         row = {
             **keys.dead_letter(job, sk).attributes,
-            **failure_index.keys_of_tenant(job, at, tenant),
+            **failure_index.keys_of_dead_letter(job, at, tenant),
             **({"tenant": tenant} if tenant else {}),
             "job": job,
             "id": identity,
@@ -154,7 +154,7 @@ class BusyNight:
         row = {"run": "20260302T113000.000Z-dead", "at": clock.iso(begun), "nonce": "n1", "lease_until": 1}
         table.put(self.cloud, STATE, {**keys.effect(job, key).attributes, **row, "uncertain": clock.iso(begun)})
         listed = {"job": job, "begun": clock.iso(begun), "since": clock.iso(begun), "tenant": TENANT, "run": row["run"]}
-        index = failure_index.keys_of_tenant(job, begun, TENANT)
+        index = failure_index.keys_of_uncertain_effect(job, begun, TENANT)
         error = "ReadTimeout: the mail server did not answer"
         table.put(self.cloud, STATE, {**keys.uncertain_effect(job, key).attributes, **listed, "error": error, **index})
 

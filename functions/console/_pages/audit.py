@@ -17,7 +17,8 @@ from shared.admin import audit
 from shared.text.human import counted
 
 COLUMNS = ("when", "who", "what", "on", "items", "why", "end")
-MOST = 500
+# Entries that are searched, and those that are listed.
+MOST, LISTED = 500, 100
 
 
 def page(view: View) -> Page:
@@ -25,7 +26,8 @@ def page(view: View) -> Page:
     months = 2 if view.parameter("months") == "2" else 1
     text = view.parameter("q").lower()
     entries = list(islice(audit.entries(view.cloud, months), MOST))
-    shown = [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
+    found = [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
+    shown = found[:LISTED]
     period = "this month and the last" if months == 2 else "this month"
     body = fragment[
         form(".filters", method="get", action=link("audit"), role="search")[
@@ -39,7 +41,10 @@ def page(view: View) -> Page:
             ],
             button(type="submit")["Show"],
         ],
-        p(".soft")[f"{counted(len(shown), 'entry').replace('entrys', 'entries')} of {period}, the newest first."],
+        p(".soft")[
+            f"{counted(len(found), 'entry').replace('entrys', 'entries')} of {period}, the newest first"
+            f"{f'; the first {LISTED} are listed' if len(found) > LISTED else ''}."
+        ],
         tables.listing(
             "Acts of operators", COLUMNS, (_row(view, entry) for entry in shown), "Nobody has changed anything."
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from htpy import Element, Node, a, fragment, h2, p, pre, section
@@ -24,13 +24,18 @@ from shared.text.untrusted_json import InvalidJson, parse_json
 GROUPS = ("group", "job", "open", "retrying", "resolved", "first", "last", "tenants", "newest error", "acts")
 LETTERS = ("letter", "state", "failed", "attempts", "tenant", "target", "error", "acts")
 LISTED = 100
-# Dead letters that one page reads: a tenth of the memory and time that the function has.
+# Dead letters of one job that its page reads.
 MOST = 5000
+# Queries of a page of all jobs: they read the newest two thousand.
+QUERIES = 2
 PAYLOAD = 20_000
 
 
 def page(view: View) -> Page:
-    """One query, and one for each job with dead letters."""
+    """Two queries for all jobs.
+
+    One for each thousand dead letters of one job.
+    """
     match view.rest:
         case () | ("",):
             return _groups(view)
@@ -54,20 +59,43 @@ def filter_of(view: View) -> DeadLetterFilter:
 
 def _groups(view: View) -> Page:
     matching = filter_of(view)
-    letters = list(islice(store.dead_letters(view.cloud, matching), MOST))
+    letters, unread = _matching(view, matching)
     groups = store.group_by_fingerprint(letters)
     open_count = sum(letter.state != RESOLVED for letter in letters)
     given = ", ".join(f"{name} {value}" for name, value in matching.data().items())
-    more = f"; only the first {MOST} were read" if len(letters) == MOST else ""
+    more = f"; only the newest {len(letters)} were read" if unread else ""
     body = fragment[
         p(".lead")[f"{counted(open_count, 'open dead letter')} in {counted(len(groups), 'group')}{more}."],
+        p(".soft")[f"The {LISTED} largest groups are listed."] if len(groups) > LISTED else None,
         p["Filter: ", given, ". ", a(href=link("dead"))["Show all"]] if given else None,
         buttons(act(view, "purge", "Purge these", **matching.data())) if given and letters else None,
         tables.listing(
-            "Groups by error", GROUPS, (_group_row(view, each) for each in groups), "No dead letter is stored."
+            "Groups by error", GROUPS, (_group_row(view, each) for each in groups[:LISTED]), "No dead letter is stored."
         ),
     ]
     return Page("Dead letters", body, live=True)
+
+
+def _matching(view: View, matching: DeadLetterFilter) -> tuple[list[DeadLetter], bool]:
+    """The dead letters of the filter, and whether there may be more.
+
+    Those of a job or an organization have their own key.
+    """
+    if matching.job or matching.tenant:
+        letters = list(islice(store.dead_letters(view.cloud, matching), MOST))
+        return letters, len(letters) == MOST
+    return store.newest(view.cloud, matching, QUERIES)
+
+
+def _job_of(view: View, matching: Callable[[DeadLetter], bool]) -> str:
+    """Find the job of a dead letter.
+
+    By the link, or among the newest dead letters; empty for an older one.
+    """
+    if given := view.parameter("job"):
+        return given
+    letters, _ = store.newest(view.cloud, store.ALL_DEAD_LETTERS, QUERIES)
+    return next((letter.job for letter in letters if matching(letter)), "")
 
 
 def _group_row(view: View, group: DeadLetterGroup) -> tuple[Node, ...]:
@@ -75,7 +103,7 @@ def _group_row(view: View, group: DeadLetterGroup) -> tuple[Node, ...]:
     opened = group.count - resolved - retrying
     tenants = sorted(group.tenants)
     return (
-        a(href=link("dead", group.fingerprint))[group.fingerprint],
+        a(href=link("dead", group.fingerprint, job=group.job))[group.fingerprint],
         a(href=link("jobs", group.job))[group.job] if group.job in view.entries else f"{group.job} (removed)",
         str(opened),
         str(retrying or ""),
@@ -89,7 +117,8 @@ def _group_row(view: View, group: DeadLetterGroup) -> tuple[Node, ...]:
 
 
 def _group(view: View, fingerprint: str) -> Page:
-    letters = list(islice(store.dead_letters(view.cloud, DeadLetterFilter(fingerprint=fingerprint)), MOST))
+    job = _job_of(view, lambda letter: letter.fingerprint == fingerprint)
+    letters = list(islice(store.dead_letters(view.cloud, DeadLetterFilter(job=job, fingerprint=fingerprint)), MOST))
     letters = [letter for letter in letters if letter.fingerprint == fingerprint]
     if not letters:
         raise PageError(
@@ -122,7 +151,7 @@ def _letter_rows(view: View, letters: Sequence[DeadLetter]) -> list[tuple[Node, 
     newest = sorted(letters, key=lambda letter: letter.failed_at, reverse=True)
     return [
         (
-            a(href=link("dead", "letter", letter.id))[letter.id[:16]],
+            a(href=link("dead", "letter", letter.id, job=letter.job))[letter.id[:16]],
             badge(letter.state),
             timestamps.at(letter.failed_at, view.now),
             str(letter.attempts),
@@ -137,7 +166,7 @@ def _letter_rows(view: View, letters: Sequence[DeadLetter]) -> list[tuple[Node, 
 
 def _letter(view: View, identity: str) -> Page:
     try:
-        letter = store.find(view.cloud, identity)
+        letter = store.find(view.cloud, identity, _job_of(view, lambda letter: letter.id == identity))
     except UnknownDeadLetter as error:
         raise PageError(404, str(error)[:300], {link("dead"): "Dead letters"}) from None
     shown = {name: str(value) for name, value in redaction.data(letter.as_dict()).items()}
@@ -145,7 +174,7 @@ def _letter(view: View, identity: str) -> Page:
         p(".lead")[badge(letter.state), f" {letter.error}"],
         buttons(
             act(view, "retry", "Retry", id=letter.id) if letter.state not in (RESOLVED, RETRYING) else None,
-            a(".button", href=link("dead", letter.fingerprint))["Its group"],
+            a(".button", href=link("dead", letter.fingerprint, job=letter.job))["Its group"],
             a(".button", href=link("jobs", letter.job))["Its job"],
             a(".button", href=link("tenants", letter.tenant))["Its tenant"] if letter.tenant else None,
         ),

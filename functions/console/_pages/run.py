@@ -76,7 +76,7 @@ def _facts(view: View, chain: RunChain) -> Iterator[tuple[str, Node]]:
         yield f"Usage: {name}", str(value)
     letter = chain.dead_letter
     if letter:
-        yield "Dead letter", a(href=link("dead", "letter", letter["id"]))[str(letter["id"])[:16]]
+        yield "Dead letter", a(href=link("dead", "letter", letter["id"], job=chain.job))[str(letter["id"])[:16]]
 
 
 def _attempts(view: View, chain: RunChain) -> Node:

@@ -36,7 +36,7 @@ def page(view: View) -> Page:
     tenant = "/".join(view.rest) or view.parameter("org")
     if not tenant:
         return Page("Tenants", _search())
-    rows = list(islice(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION), MOST))
+    rows = list(islice(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, MOST), MOST))
     of = {kind: [row for row in rows if failure_index.kind(row) == kind] for kind in ("runs", "dead", "uncertain")}
     paused = _pauses(view, tenant)
     open_letters = [row for row in of["dead"] if row.get("state") != RESOLVED]
@@ -98,7 +98,7 @@ def _dead(view: View, rows: Sequence[Row]) -> Element:
     columns = ("letter", "job", "state", "failed", "error", "acts")
     shown = (
         (
-            a(href=link("dead", "letter", row["id"]))[str(row["id"])[:16]],
+            a(href=link("dead", "letter", row["id"], job=row["job"]))[str(row["id"])[:16]],
             a(href=link("jobs", row["job"]))[row["job"]],
             badge(str(row.get("state", "dead"))),
             timestamps.at(str(row.get("diedAt", "")), view.now),

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Refused, Skipped, Snoozed
 from shared.run.begin import run_id
@@ -97,7 +96,7 @@ def test_an_organization_has_its_failures_and_dead_letters_and_no_others(cloud: 
         run = {"pk": "runs#post#2026-03-02", "sk": f"r{number}"}
         table.put(cloud, STATE, {**run, **failure_index.keys_of_run("post", f"r{number}", at, tenant)})
         letter = {"pk": "dead#post", "sk": f"d{number}"}
-        table.put(cloud, STATE, {**letter, **failure_index.keys_of_tenant("post", at, tenant)})
+        table.put(cloud, STATE, {**letter, **failure_index.keys_of_dead_letter("post", at, tenant)})
     calls = Calls(cloud)
     rows = list(failure_index.of_tenant(cloud, "org_1", NOON))
     assert calls.made == ["dynamodb:Query"]
@@ -106,14 +105,33 @@ def test_an_organization_has_its_failures_and_dead_letters_and_no_others(cloud: 
     kinds = {"r": failure_index.RUN, "d": failure_index.DEAD_LETTER}
     assert all(failure_index.kind(row) == kinds[row["sk"][0]] for row in rows)
     assert {row["sk"] for row in failure_index.of_tenant(cloud, "org_1", NOON + timedelta(minutes=1))} == {"r2", "d2"}
-    # A dead letter without an organization is in no index, and a run in that of its day.
-    [item] = (
-        each
-        for each in map(attributes.plain, cloud.dynamodb.scan(TableName=cloud.names.table(STATE.name))["Items"])
-        if each["sk"] == "d3"
-    )
-    assert item.keys().isdisjoint(FAILURE_KEYS)
+    # Each dead letter is in the index of all, also one without an organization, and a run in that of its day.
+    assert [row["sk"] for row in failure_index.dead_letters(cloud, queries=1)[0]] == ["d3", "d2", "d1", "d0"]
     assert found(cloud) == ["r3", "r2", "r1", "r0"]
+
+
+def test_uncertain_effects_of_all_jobs_are_one_query(cloud: Cloud) -> None:
+    for number, (job, tenant) in enumerate([("post", "org_1"), ("invoice", "")]):
+        at = NOON + timedelta(minutes=number)
+        row = {"pk": f"uncertain#{job}", "sk": "e", "job": job}
+        table.put(cloud, STATE, {**row, **failure_index.keys_of_uncertain_effect(job, at, tenant)})
+    calls = Calls(cloud)
+    assert [row["job"] for row in failure_index.uncertain_effects(cloud)] == ["invoice", "post"]
+    assert calls.made == ["dynamodb:Query"]
+
+
+def test_dead_letters_are_read_in_as_many_queries_as_allowed(cloud: Cloud) -> None:
+    for number in range(3):
+        at = NOON + timedelta(minutes=number)
+        # A query returns one megabyte.
+        row = {"pk": "dead#post", "sk": f"d{number}", "error": "x" * 390_000}
+        table.put(cloud, STATE, {**row, **failure_index.keys_of_dead_letter("post", at, "")})
+    calls = Calls(cloud)
+    rows, more = failure_index.dead_letters(cloud, queries=1)
+    assert (len(calls.made), more, rows[0]["sk"]) == (1, True, "d2")
+    calls.clear()
+    rows, more = failure_index.dead_letters(cloud, queries=3)
+    assert ([row["sk"] for row in rows], more, len(calls.made)) == (["d2", "d1", "d0"], False, 2)
 
 
 def test_an_organization_is_found_by_the_name_that_its_sender_wrote(cloud: Cloud) -> None:
