@@ -47,7 +47,7 @@ def answer(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request, rest: t
         return _form(cloud, request, 429, "Too many failed sign-ins from this address. Wait a minute.")
     role = tokens.role_of(request.form.get("token", "").strip())
     if role is None:
-        return _failed(cloud, log, request)
+        return _failed(cloud, tokens, log, request)
     name = request.form.get("name", "").strip()[:MAX_NAME] or f"{role} by token"
     return _signed_in(cloud, tokens, log, request, role, name)
 
@@ -58,7 +58,7 @@ def _by_link(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request) -> An
     secrets = {role: guard.current for role, guard in tokens.guards.items()}
     found = console_link.redeem(cloud, secrets, request.query.get("t", ""))
     if found is None:
-        return _failed(cloud, log, request)
+        return _failed(cloud, tokens, log, request)
     return _signed_in(cloud, tokens, log, request, found.role, found.who)
 
 
@@ -68,7 +68,7 @@ def _signed_in(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request, rol
     return redirect(_destination(request), tokens.cookie(Session(role, who, now, now)))
 
 
-def _failed(cloud: Cloud, log: Log, request: Request) -> Answer:
+def _failed(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request) -> Answer:
     now = cloud.clock.now()
     # Without a condition: a lost reply counts one more, which errs on the safe side.
     row = table.update(
@@ -80,8 +80,20 @@ def _failed(cloud: Cloud, log: Log, request: Request) -> Answer:
         names={"#expires": TTL},
         return_new=True,
     )
-    log.warning("console_sign_in_failed", status="forbidden", failures=int(row.get("failed", 0)))
+    failures = int(row.get("failed", 0))
+    log.warning("console_sign_in_failed", status="forbidden", failures=failures)
+    _alert(tokens, log, failures)
     return _form(cloud, request, 403, REFUSED)
+
+
+def _alert(tokens: RoleTokens, log: Log, failures: int) -> None:
+    """Alert many failures: of one address, or of all in this process."""
+    try:
+        tokens.failures.add()
+        if failures >= MAX_FAILURES:
+            tokens.failures.alert()
+    except Exception as error:  # noqa: BLE001 - the sign-in is refused in any case
+        log.error("sign_in_alert_failed", error=f"{type(error).__name__}: {error}")
 
 
 def _failures(cloud: Cloud, request: Request) -> int:

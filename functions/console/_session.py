@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from shared.aws.cloud import Cloud
 from shared.aws.names import LOCAL
 from shared.http import internal_token, signed_value
+from shared.http.sign_in_failures import SignInFailures
 
 VIEWER, OPERATOR = "viewer", "operator"
 SECRETS = {OPERATOR: internal_token.SECRET, VIEWER: internal_token.VIEWER_SECRET}
@@ -51,6 +52,7 @@ class RoleTokens:
 
     def __init__(self, cloud: Cloud) -> None:
         self.names = cloud.names
+        self.failures = SignInFailures(cloud, "console")
         self.guards = {role: internal_token.Guard(cloud, secret=name) for role, name in SECRETS.items()}
 
     def role_of(self, token: str) -> str | None:

@@ -46,7 +46,7 @@ from shared.aws.permissions import (
     write_objects,
     write_rows,
 )
-from shared.http import function_url, internal_token
+from shared.http import function_url, internal_token, sign_in_failures
 from shared.http.function_url import FunctionUrlResolver
 from shared.http.openapi_answers import answer, cached_answer
 from shared.http.problem import INVALID_CURSOR, MEDIA_TYPE, Problem
@@ -66,7 +66,7 @@ GRANTS: tuple[Grant, ...] = (
     read_rows(STATE),
     write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*"), keys.dead_letters("*")),
     write_rows(STATE, keys.effects("*", "*"), keys.uncertain_effects("*")),
-    write_rows(STATE, keys.console("*", "*").pk),
+    *sign_in_failures.GRANTS,
     delete_rows(STATE, keys.pauses("*")),
     # Dead letters: shown, sent again, deleted. Large firings are stored beside them.
     read_objects("dead/*"),
@@ -85,7 +85,7 @@ WITH_ARTIFACTS = ("sites", "operations")
 JOB_PATH = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
 
 CLOUD = Cloud()
-GUARD = internal_token.Guard(CLOUD)
+GUARD = internal_token.Guard(CLOUD, place="console")
 # The bundle has the descriptions of all jobs: see shared/job/job_details.py.
 JOB_DETAILS = True
 # The local cloud stores mails beside that folder.

@@ -13,7 +13,7 @@ from functions.queues import _drain
 from functions.queues._models import Drained
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import Grant, read_secret
-from shared.http import function_url, internal_token
+from shared.http import function_url, internal_token, sign_in_failures
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.http.openapi_answers import answer
 from shared.http.problem import Problem, ProblemType
@@ -23,7 +23,7 @@ from shared.observability.log import Log
 if TYPE_CHECKING:
     from shared.job.definition import Job
 
-GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), *_drain.GRANTS)
+GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), *sign_in_failures.GRANTS, *_drain.GRANTS)
 TIMEOUT = 60
 UNKNOWN_QUEUE = "unknown queue"
 NO_QUEUE = ProblemType(
@@ -49,7 +49,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 10, 50
 LIMIT = r"^-?[0-9]+$"
 
 CLOUD = Cloud()
-GUARD = internal_token.Guard(CLOUD)
+GUARD = internal_token.Guard(CLOUD, place="queues")
 LOG = Log(time=CLOUD.clock, job="queues")
 
 

@@ -54,8 +54,19 @@ DRIVEN_BY_QUEUE = ProblemType("driven-by-queue", 409, "The job runs by messages 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 
 CLOUD = Cloud()
-GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="trigger")
+
+
+def _report_guesses() -> None:
+    """Report many wrong tokens by the metric of failed runs.
+
+    It has an alarm, and this function may write nothing.
+    """
+    LOG.error("trigger_guessed", error="ten wrong tokens or more in a minute")
+    LOG.metric("trigger", {"Failed": 1})
+
+
+GUARD = internal_token.Guard(CLOUD, place="trigger", report=_report_guesses)
 
 
 def grants(jobs: Iterable[str]) -> tuple[Grant, ...]:

@@ -10,8 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.http.sign_in_failures import SignInFailures
+from shared.observability.log import Log
+
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
+
+LOG = Log(job="internal-token")
 
 HEADER = "x-internal-health"
 SECRET = "internal-health-token"
@@ -27,10 +32,20 @@ class Guard:
 
     A mismatch reads the secret again, at most every RELOAD_SECONDS.
 
-    monotonic: returns seconds of a monotonic clock. secret: logical name of the secret.
+    monotonic: returns seconds of a monotonic clock. secret: logical name of the secret. place: the Function URL that it
+    guards; many wrong tokens there are alerted, or given to `report`.
     """
 
-    def __init__(self, cloud: Cloud, monotonic: Callable[[], float] = time.monotonic, *, secret: str = SECRET) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        secret: str = SECRET,
+        place: str = "Function URL",
+        report: Callable[[], None] | None = None,
+    ) -> None:
+        self.failures = SignInFailures(cloud, place, report)
         self.cloud = cloud
         self.monotonic = monotonic
         self.secret = secret
@@ -40,7 +55,18 @@ class Guard:
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Whether the headers (names in lower case) contain a valid token."""
         # A header may have half of a surrogate pair, which is no character of any token.
-        return self.matches(headers.get(HEADER, ""))
+        token = headers.get(HEADER, "")
+        admitted = self.matches(token)
+        # A request without a token is no guess: scanners send them to any address.
+        if token and not admitted:
+            self._count_failure()
+        return admitted
+
+    def _count_failure(self) -> None:
+        try:
+            self.failures.add()
+        except Exception as error:  # noqa: BLE001 - the request is refused in any case
+            LOG.error("sign_in_alert_failed", error=f"{type(error).__name__}: {error}")
 
     @property
     def current(self) -> str:

@@ -6,6 +6,8 @@ from functions.console._routes import PAGES
 from functions.console._ui import Console
 from shared.admin import console_link
 from shared.aws.cloud import Cloud
+from shared.store import keys, table
+from shared.tables import STATE
 from tests.conftest import VirtualClock
 from tests.support.console_browser import HOST, Person
 
@@ -142,3 +144,14 @@ def test_every_answer_has_the_security_headers(operator: Person) -> None:
 def test_other_methods_are_refused(operator: Person) -> None:
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
         assert operator._send(method, "/ui/now", {}, {}).status == 405
+
+
+def test_many_failed_sign_ins_are_alerted(console: Console, cloud: Cloud) -> None:
+    person = Person(console)
+    for _ in range(9):
+        person.sign_in("wrong")
+    assert list(table.query(cloud, STATE, "pk = :pk", {":pk": keys.owed_alerts()})) == []
+    for _ in range(5):
+        person.sign_in("wrong")
+    [row] = table.query(cloud, STATE, "pk = :pk", {":pk": keys.owed_alerts()})
+    assert (row["alert"]["kind"], row["alert"]["about"]) == ("SIGN_INS_FAILED", "console")

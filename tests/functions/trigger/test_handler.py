@@ -304,6 +304,19 @@ def test_status_shows_each_host_under_its_key(ask: Ask, cloud: Cloud) -> None:
     assert ask("/__cron/run/status")[1]["sweep:last:shop.example"]["statusCode"] == 503
 
 
+def test_many_wrong_tokens_are_reported_by_the_metric_that_has_an_alarm(
+    functions: Running, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(log, "metric", lambda job, values: reported.append((job, values)))
+    guard = Guard(functions.cloud, report=handler._report_guesses)
+    monkeypatch.setattr(handler, "GUARD", guard)
+    for number in range(12):
+        event = url_event("/__cron/run/sweep", headers={"X-Internal-Health": f"guess {number}"})
+        assert handler.handle(event, Context())["statusCode"] == 403
+    assert reported == [("trigger", {"Failed": 1})]
+
+
 def test_its_permissions_write_nothing() -> None:
     actions = {action for grant in handler.GRANTS for action in grant.actions}
     assert not any(word in action for action in actions for word in ("Put", "Update", "Delete", "Write", "Publish"))
