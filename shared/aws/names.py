@@ -14,6 +14,8 @@ TOPIC = "alerts"
 OWED = "owed#job-monitoring"
 # Partition of the mutes of alerts.
 MUTES = "mute#alerts"
+# Secret with the token of the Function URLs.
+TOKEN_SECRET = "internal-health-token"
 
 STATE = "state"
 FIRINGS = "firings"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.aws.names import TOKEN_SECRET
 from shared.http.sign_in_failures import SignInFailures
 from shared.observability.log import Log
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LOG = Log(job="internal-token")
 
 HEADER = "x-internal-health"
-SECRET = "internal-health-token"
+SECRET = TOKEN_SECRET
 # Token of people who may read the console and change nothing.
 VIEWER_SECRET = "console-viewer-token"
 CACHE_SECONDS = 300

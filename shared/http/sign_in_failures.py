@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.aws.names import STATE
+from shared.aws.names import STATE, TOKEN_SECRET
 from shared.aws.permissions import Grant, alerting, write_rows
 from shared.store import keys
 
@@ -58,7 +58,6 @@ class SignInFailures:
         # Imported lazily: no other request needs them.
         from shared import tables
         from shared.advised_commands import advised
-        from shared.http.internal_token import SECRET
         from shared.observability import alerts
         from shared.store import table
 
@@ -72,7 +71,7 @@ class SignInFailures:
         }
         if table.put_if_absent(self.cloud, tables.STATE, row):
             fields = {"url": self.place, "failures": f"{MOST} or more in a minute", "hour": hour}
-            rotate = ["aws", "secretsmanager", "put-secret-value", "--secret-id", names.secret(SECRET)]
+            rotate = ["aws", "secretsmanager", "put-secret-value", "--secret-id", names.secret(TOKEN_SECRET)]
             commands = [advised(names.stage, "urls"), f"{shlex.join(rotate)} --secret-string NEW_TOKEN"]
             alerts.send(self.cloud, ALERT, self.place, fields, commands, f"sign-ins-failed#{self.place}#{hour}")
         self._alerted = hour

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RUN, DEAD_LETTER, UNCERTAIN = "runs", "dead", "uncertain"
 # Rows of one request: most readers want the newest few.
 PAGE = 200
+# Partitions with the rows of all jobs. One each is enough: dead letters are written by one consumer, and uncertain
+# effects by interrupted runs.
+ALL_DEAD_LETTERS, ALL_UNCERTAIN = "letters", "uncertain"
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = dict[str, Any]
@@ -36,12 +39,12 @@ def keys_of_run(job: str, run_id: str, started: datetime, tenant: str = "") -> d
 
 def keys_of_dead_letter(job: str, at: datetime, tenant: str) -> dict[str, str]:
     """Return index keys for the row of a dead letter."""
-    return {FAILURES.pk: keys.all_dead_letters(), **_of_tenant(tenant), **_sort_key(job, at)}
+    return {FAILURES.pk: keys.all_of_kind(ALL_DEAD_LETTERS), **_of_tenant(tenant), **_sort_key(job, at)}
 
 
 def keys_of_uncertain_effect(job: str, at: datetime, tenant: str) -> dict[str, str]:
     """Return index keys for the row of an uncertain effect."""
-    return {FAILURES.pk: keys.all_uncertain_effects(), **_of_tenant(tenant), **_sort_key(job, at)}
+    return {FAILURES.pk: keys.all_of_kind(ALL_UNCERTAIN), **_of_tenant(tenant), **_sort_key(job, at)}
 
 
 def dead_letters(cloud: Cloud, queries: int) -> tuple[list[Row], bool]:
@@ -56,7 +59,7 @@ def dead_letters(cloud: Cloud, queries: int) -> tuple[list[Row], bool]:
             cloud,
             STATE,
             f"{FAILURES.pk} = :partition",
-            {":partition": keys.all_dead_letters()},
+            {":partition": keys.all_of_kind(ALL_DEAD_LETTERS)},
             start=start,
             IndexName=FAILURES.name,
             ScanIndexForward=False,
@@ -72,7 +75,7 @@ def uncertain_effects(cloud: Cloud) -> Iterator[Row]:
 
     One query for each PAGE rows.
     """
-    return _query(cloud, FAILURES, keys.all_uncertain_effects(), EVER)
+    return _query(cloud, FAILURES, keys.all_of_kind(ALL_UNCERTAIN), EVER)
 
 
 def failed_runs(cloud: Cloud, since: datetime, page: int = PAGE) -> Iterator[Row]:

@@ -1,9 +1,7 @@
 """Keys of the single table `state`.
 
 docs/reference/state-keys.md is generated from this module.
-
-Each function returns a RowKey, or a partition key as text where rows are queried. A `*` given for a job, a day or the
-like makes the pattern of a grant.
+Each function returns a RowKey, or a partition key where rows are queried. A `*` as argument makes a grant's pattern.
 """
 
 from __future__ import annotations
@@ -74,27 +72,13 @@ def run(job: str, run_id: str) -> RowKey:
 
 
 def failures(day: date | str, shard: int) -> str:
-    """`bad#<yyyy-mm-dd>#<shard>`: a quarter of a day's bad runs.
-
-    Key of the index `failures`.
-    """
+    """`bad#<yyyy-mm-dd>#<shard>`: bad runs of a day, key of index `failures`."""
     return f"bad#{day}#{shard}"
 
 
-def all_dead_letters() -> str:
-    """`letters`: the dead letters of all jobs.
-
-    Key of the index `failures`. One partition: dead letters are written by one consumer, well below 1,000 a second.
-    """
-    return "letters"
-
-
-def all_uncertain_effects() -> str:
-    """`uncertain`: the effects of all jobs whose outcome is unknown.
-
-    Key of the index `failures`.
-    """
-    return "uncertain"
+def all_of_kind(kind: str) -> str:
+    """`<letters or uncertain>`: rows of all jobs, key of index `failures`."""
+    return kind
 
 
 def failures_of_tenant(tenant: str) -> str:
