@@ -156,8 +156,7 @@ def reason_not_public(ip: IP, *, loopback: bool = False) -> str:
 
 def _host(name: str, loopback: bool) -> str:
     if ":" in name:
-        ip = _literal(ipaddress.IPv6Address, name)
-        return str(ip)
+        return _literal(ipaddress.IPv6Address, name, loopback)
     try:
         name, given = ascii_domain(name), name
     except InvalidDomain:
@@ -168,18 +167,21 @@ def _host(name: str, loopback: bool) -> str:
     labels = name.split(".")
     # 127.1, 0x7f000001, 2130706433, 0177.0.0.1: no public name ends in a number.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
-        return str(_literal(ipaddress.IPv4Address, name))
+        return _literal(ipaddress.IPv4Address, name, loopback)
     private = len(labels) == 1 or any(name == each or name.endswith(f".{each}") for each in PRIVATE_NAMES)
     if private and not (loopback and is_loopback(name)):
         raise ForbiddenUrl("the host is not of the public internet")
     return name
 
 
-def _literal(kind: type[IP], name: str) -> IP:
+def _literal(kind: type[IP], name: str, loopback: bool) -> str:
     try:
-        return kind(name)
+        ip = kind(name)
     except ValueError:
         raise ForbiddenUrl("the host is a number, and not an address in the common notation") from None
+    if reason := reason_not_public(ip, loopback=loopback):
+        raise ForbiddenUrl(f"its host is {reason}")
+    return str(ip)
 
 
 def is_loopback(host: str) -> bool:

@@ -260,3 +260,30 @@ def test_every_line_is_a_row_or_has_a_reason(kind: type[Record], data: st.DataOb
     assert reason
     if item:
         assert kind.from_row(item, NOON).user == item["pk"]
+
+
+FORBIDDEN = {
+    "http://shop.example/hook": "does not begin with https://",
+    "https://169.254.169.254/latest": "url: ",
+    "https://ada:secret@shop.example/": "contains a user name",
+    "https://shop.example:22/": "port 22 is not allowed",
+    "https://shop.localhost/": "url: ",
+    "https://[::1": "cannot be parsed",
+    "https://shop.example/ä": "must be percent-encoded",
+    "ftp://shop.example/": "url: ",
+}
+
+
+def test_receivers_that_no_delivery_would_call_are_rejected_by_line(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    rest = {"user": "u1", "created_at": AT, "secrets": [f"whsec_{'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'}"]}
+    urls = ["https://shop.example/hook", *FORBIDDEN, "https://b\u00fccher.example/hook", "http://127.0.0.1:7783/hook"]
+    file = written(tmp_path / "w.jsonl", *({**rest, "id": f"w{n}", "url": url} for n, url in enumerate(urls)))
+    answer = call("load", "webhooks", file, "--json")
+    assert (answer.code, answer.json["written"], answer.json["rejected"]) == (1, 3, len(FORBIDDEN))
+    rejects = [json.loads(line) for line in (tmp_path / "w.jsonl.rejects.jsonl").read_text().splitlines()]
+    assert [each["line"] for each in rejects] == list(range(2, len(FORBIDDEN) + 2))
+    for each, (url, reason) in zip(rejects, FORBIDDEN.items(), strict=True):
+        assert reason in each["reason"], url
+        assert json.loads(each["text"])["url"] == url
+        assert f"line {each['line']}: " in answer.err
+    assert "secret" not in answer.err

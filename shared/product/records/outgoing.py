@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
+from shared.http.ssrf import MAX_URL, ForbiddenUrl, parse_public_url
 from shared.http.webhook import check_secret
 from shared.store.record import Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
@@ -17,6 +18,29 @@ Secret = Annotated[
     str,
     AfterValidator(check_secret),
     Field(description="`whsec_` and base64 of 24 to 64 bytes"),
+]
+
+
+def _public(url: str) -> str:
+    """Refuse a URL that no delivery would call.
+
+    This machine is allowed, for the local cloud; a deployment refuses it when it sends.
+    """
+    try:
+        parse_public_url(url, loopback=True)
+    except ForbiddenUrl as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
+Url = Annotated[
+    str,
+    Field(
+        max_length=MAX_URL,
+        pattern=r"^https?://[^\s\x00-\x1f\x7f]+$",
+        description="an https URL of a public host, of at most 2,048 characters",
+    ),
+    AfterValidator(_public),
 ]
 
 
@@ -75,7 +99,7 @@ class Webhook(Record):
 
     table: ClassVar[Table] = tables.WEBHOOKS
 
-    url: str = Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")
+    url: Url
     #: Secrets of Standard Webhooks, `whsec_...`, the newest first; two during a rotation.
     secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
     created_at: Past

@@ -94,7 +94,8 @@ VALID: dict[type[Record], dict[str, st.SearchStrategy[Any]]] = {
             st.binary(min_size=24, max_size=64).map(lambda key: f"whsec_{base64.b64encode(key).decode()}"),
             min_size=1,
             max_size=2,
-        ).map(tuple)
+        ).map(tuple),
+        "url": st.from_regex(r"https://[a-z]{1,20}\.example(:8[0-9]{3})?/[a-z0-9/?=&]{0,30}", fullmatch=True),
     },
 }
 
