@@ -14,8 +14,8 @@ DURATION = re.compile(r"[0-9]+[dhms]")
 TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-def parse_minute(text: str, now: datetime) -> datetime:
-    """The minute of an `--at` option, in UTC."""
+def parse_minute(text: str, now: datetime, option: str = "--at") -> datetime:
+    """The minute of an option such as `--at`, in UTC."""
     if text == NOW:
         return now.replace(second=0, microsecond=0)
     if TIME_OF_DAY.fullmatch(text):
@@ -26,9 +26,9 @@ def parse_minute(text: str, now: datetime) -> datetime:
         at = clock.parse(text)
     except ValueError:
         forms = f"ISO 8601, as in {clock.minute(now)}, or {now:%H:%M}, or `now`"
-        raise CommandError(Exit.WRONG_USE, f"--at {text!r} is not a time; use {forms}") from None
+        raise CommandError(Exit.WRONG_USE, f"{option} {text!r} is not a time; use {forms}") from None
     if at > now:
-        raise CommandError(Exit.WRONG_USE, f"--at {text} is in the future; it is {clock.minute(now)}")
+        raise CommandError(Exit.WRONG_USE, f"{option} {text} is in the future; it is {clock.minute(now)}")
     return at.replace(second=0, microsecond=0)
 
 

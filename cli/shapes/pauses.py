@@ -56,3 +56,16 @@ class ResetPosition(TypedDict):
     target: str
     #: The position before.
     was: str
+
+
+class ResetWatermark(TypedDict):
+    """A watermark that was set back, or would be."""
+
+    #: Name of the rollup.
+    job: str
+    #: Timestamp ahead of the clock.
+    was: str
+    #: Timestamp that it has now.
+    to: str
+    #: Rows recorded since, which the next runs add.
+    rows: int

@@ -32,6 +32,14 @@ def position_ahead(item: Mapping[str, Any], now: datetime) -> str:
     return last if last > ahead(now, MAX_SKEW) else ""
 
 
+def planned_reset(cloud: Cloud, job: Job, target: str) -> str:
+    """Return the position that a reset would forget.
+
+    Raises ResetRefused.
+    """
+    return _ahead(job, table.get(cloud, STATE, keys.claim(job.key, target)), cloud.clock.now())
+
+
 def reset_position(cloud: Cloud, job: Job, target: str, operator: str, reason: str) -> str:
     """Set the position to the minute before now.
 
@@ -42,12 +50,8 @@ def reset_position(cloud: Cloud, job: Job, target: str, operator: str, reason: s
     now = cloud.clock.now()
     key = keys.claim(job.key, target)
     item = table.get(cloud, STATE, key)
-    position = position_ahead(item, now)
-    was = position or str(item.get("quarantined", ""))
-    if not was:
-        last = str(item.get("last", ""))[:17] or "none"
-        raise ResetRefused(f"{job.name}: its last tick is {last}, not ahead of the clock; nothing was done")
-    if position:
+    was = _ahead(job, item, now)
+    if position_ahead(item, now):
         new = f"{clock.minute(now - timedelta(minutes=1))}#00"
         sets, condition = (
             "SET #last = :new REMOVE last_attempt, quarantined",
@@ -66,3 +70,11 @@ def reset_position(cloud: Cloud, job: Job, target: str, operator: str, reason: s
             raise
         raise ResetRefused(f"{job.name} runs at the moment, or was reset by another; nothing was done") from None
     return was
+
+
+def _ahead(job: Job, item: Mapping[str, Any], now: datetime) -> str:
+    """The position ahead of the clock, or one that a run overruled."""
+    if was := position_ahead(item, now) or str(item.get("quarantined", "")):
+        return was
+    last = str(item.get("last", ""))[:17] or "none"
+    raise ResetRefused(f"{job.name}: its last tick is {last}, not ahead of the clock; nothing was done")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shared import clock
 from shared.store import table
 from shared.store.keys import RowKey
 from shared.tables import Table
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 UPTO = "upto"
-NOT_YET = f"(attribute_not_exists({UPTO}) OR {UPTO} < :end)"
+NOT_YET = f"attribute_not_exists({UPTO}) OR {UPTO} < :end"
+# A run under a wrong clock left a window that no clock has reached. Only a window of a right clock overrules it: else a
+# repeated window of that run would be added twice.
+AHEAD = f"{UPTO} > :ahead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
     False if it was added before, for this window or a later one, or if the row is missing. Raises ValueError where an
     attribute is not a number. end: the end of the window; windows are processed in order, and may be repeated.
     """
+    ahead = clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
     names, values = dict[str, str](), dict[str, Any]({":end": end})
     adds, sets = list[str](), [f"{UPTO} = :end"]
     parts = ((addition.numbers, adds, "#{0} :{0}"), (addition.sets, sets, "#{0} = :{0}"))
@@ -50,6 +55,9 @@ def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
         for name, value in attributes.items():
             names[f"#{name}"], values[f":{name}"] = name, value
             clause.append(form.format(name))
+    if end <= ahead:
+        values[":ahead"] = ahead
+    not_yet = f"{NOT_YET} OR {AHEAD}" if end <= ahead else NOT_YET
     exists = f" AND attribute_exists({into.pk})" if addition.there else ""
     try:
         return table.update_if(
@@ -58,7 +66,7 @@ def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
             RowKey(addition.owner, addition.id),
             f"ADD {', '.join(adds)} SET {', '.join(sets)}",
             values,
-            f"{NOT_YET}{exists}",
+            f"({not_yet}){exists}",
             names=names,
             patient=True,
         )

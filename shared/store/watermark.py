@@ -17,6 +17,7 @@ from shared.aws.names import STATE
 from shared.aws.permissions import Grant
 from shared.store import keys, table
 from shared.store.fencing import Fenced
+from shared.store.transaction import Update
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,3 +107,17 @@ def _unmoved(mark: Watermark) -> str:
 
 def _from_row(row: Mapping[str, Any]) -> Watermark:
     return Watermark(row.get("upto", ""), row.get("closing", ""))
+
+
+def moved_back(job: str, mark: Watermark, to: str) -> Update:
+    """Write that sets a mark back, unless a run moved it.
+
+    A pinned window ends with it: its rows belong to the next windows.
+    """
+    return Update(
+        tables.STATE,
+        keys.watermark(job),
+        "SET upto = :to REMOVE closing",
+        condition="upto = :was",
+        values={":to": to, ":was": mark.upto},
+    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from shared import clock
+from shared.aws.cloud import Cloud
+from shared.store import keys, table
+from shared.tables import STATE
 from tests.cli.conftest import HEAD, Call
 
 SITES = '''
@@ -23,6 +28,7 @@ class Sites(Job):
     ("words", "reason"),
     [
         (("sites", "--target", "1"), "sites has one position for all of its targets; leave --target out"),
+        (("good", "--watermark", "04:00"), "good is no rollup and has no watermark; leave --watermark out"),
         (("sharded", "--target", "2"), "sharded has no target '2'; it has 0, 1"),
     ],
 )
@@ -30,3 +36,14 @@ def test_a_target_without_a_position_is_wrong_use(call: Call, jobs: Path, words:
     (jobs / "demo" / "sites.py").write_text(HEAD + SITES)
     answer = call("reset", *words)
     assert (answer.code, answer.err) == (2, f"{reason}\n")
+
+
+def test_a_preview_resets_nothing(call: Call, aws: Cloud) -> None:
+    key, last = keys.claim("good", "-"), f"{clock.minute(aws.clock.now() + timedelta(days=365))}#00"
+    table.put(aws, STATE, {**key.attributes, "last": last})
+    answer = call("reset", "good", "--dry-run", "--json", "--aws", "--stage", "test")
+    assert answer.json == {"job": "good", "target": "-", "was": last}
+    assert table.get(aws, STATE, key)["last"] == last
+    assert call("reset", "good", "--aws", "--stage", "test").code == 0
+    assert table.get(aws, STATE, key)["last"] < last
+    assert call("reset", "good", "--dry-run", "--aws", "--stage", "test").code == 4

@@ -31,6 +31,7 @@ COVERED_BY = {
     "shared.admin.job_state": "tests/unit/admin/test_job_board.py",
     "shared.admin.mute": "tests/cli/test_mute.py",
     "shared.admin.pause": "tests/unit/run/test_pauses.py",
+    "shared.admin.reset_watermark": "tests/functions/mail/test_bandwidth_rollup.py",
     "shared.admin.trace": "tests/unit/admin/test_explain.py",
     "shared.admin.trace_commands": "tests/unit/admin/test_explain.py",
     "shared.admin.trace_reader": "tests/unit/admin/test_explain.py",

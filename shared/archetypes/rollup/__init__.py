@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 
 from shared import clock
+from shared.advised_commands import advised
 from shared.archetypes.rollup.definition import LAG, RollupDefinition
 from shared.archetypes.rollup.pending import PendingSums
 from shared.archetypes.rollup.periods import Days, day, week
@@ -48,8 +49,9 @@ class Rollup(RollupDefinition, archetype=True):
     def _work(self, run: RunContext, pending: PendingSums) -> Done:
         mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
         if watermark.is_ahead(run.cloud, mark):
+            advice = advised(run.cloud.names.stage, "reset", self.name, "--watermark", "TIME", "--dry-run")
             note = f"the watermark {mark.upto} is ahead of the clock, as a run under a wrong clock left it"
-            return Done(counts, ok=False, note=f"{note}; rows recorded since are in no sum: set `upto` of its row back")
+            return Done(counts, ok=False, note=f"{note}; rows recorded since are in no sum: {advice}")
         pending.add(partial(self._add, run))
         after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
         until = self._until(run)

@@ -13,6 +13,8 @@ import pytest
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.rollup_expiry import RollupExpiry
 from shared import clock as clocks
+from shared.admin import audit, reset_watermark
+from shared.admin.reset_position import ResetRefused
 from shared.archetypes.rollup import LATEST, week
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
@@ -22,6 +24,7 @@ from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
 from shared.store import table, watermark
+from shared.store.add_once import Addition, add_once
 from shared.tables import CYCLES, MESSAGES, ROLLUPS
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver
@@ -134,6 +137,50 @@ def test_a_watermark_ahead_of_the_clock_is_reported_and_not_waited_for(
     report = go()
     assert (report.outcome, report.ok, report.counts) == ("done", False, {"rows": 0})
     assert "the watermark 2027-03-02T11:50:00.000Z is ahead of the clock" in report.note
+
+
+def test_after_a_reset_of_the_watermark_no_row_is_missing(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, message(1))
+    clock.move(days=365)
+    assert go().ok
+    clock.move(days=-365)
+    # Recorded after the run under the wrong clock, of the same owner and day.
+    put(cloud, message(2, recorded_at=NOON, size=5))
+    clock.move(minutes=15)
+    advice = "reset bandwidth-rollup --watermark TIME --dry-run --aws --stage test"
+    assert advice in go().note
+    to = NOON - timedelta(minutes=30)
+    assert reset_watermark.preview(cloud, BandwidthRollup(), to).rows == 1
+    done = reset_watermark.reset(cloud, BandwidthRollup(), to, "ada", "host-7 was a year ahead")
+    clock.move(minutes=15)
+    assert (done.was.upto[:4], done.to, done.rows) == ("2027", clocks.iso(to), 1)
+    assert go().ok
+    assert sums(cloud)["ada", "day#2026-03-02"] == (6, 2)
+    before = sums(cloud)
+    clock.move(minutes=15)
+    assert go().ok
+    assert sums(cloud) == before
+    [entry] = audit.entries(cloud, 1)
+    assert (entry["what"], entry["who"], entry["scope"]["rows"]) == ("reset watermark", "ada", 1)
+
+
+def test_a_repeated_window_of_a_wrong_clock_is_added_once(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, message(1))
+    end = clocks.iso(NOON + timedelta(days=365))
+    addition = Addition("ada", "day#2026-03-02", {"bytes_used": 1, "messages": 1})
+    assert add_once(cloud, ROLLUPS, addition, end)
+    assert not add_once(cloud, ROLLUPS, addition, end)
+    assert add_once(cloud, ROLLUPS, addition, clocks.iso(NOON))
+    assert not add_once(cloud, ROLLUPS, addition, clocks.iso(NOON))
+
+
+def test_a_watermark_is_reset_only_if_it_is_ahead(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    with pytest.raises(ResetRefused, match="has no watermark"):
+        reset_watermark.preview(cloud, BandwidthRollup(), NOON)
+    put(cloud, message(1))
+    go()
+    with pytest.raises(ResetRefused, match="is not ahead of the clock; nothing was done"):
+        reset_watermark.reset(cloud, BandwidthRollup(), NOON, "ada", "x")
 
 
 def test_rows_are_not_counted_before_the_index_must_show_them(go: Go, cloud: Cloud) -> None:
