@@ -22,6 +22,8 @@ from shared.tables import FAILURE_KEYS, STATE, TTL
 if TYPE_CHECKING:
     from shared.job.definition import Job
 
+# Outcomes of runs that executed code of their job.
+EXECUTED = ("done", "failed", "lost", "refused")
 # Verdicts of runs that are not good, which the index of failures has.
 NOT_GOOD = ("bad", "failed", "lost", "refused", "missed")
 # Every word that `--outcome` takes.
@@ -30,6 +32,8 @@ VERDICTS = tuple(dict.fromkeys((*NOT_GOOD, *WORDS)))
 FAILURES_PERIOD = timedelta(days=7)
 # No row is older: it is retained from the end of its run.
 OLDEST = retention.LONGEST + timedelta(days=1)
+# Attributes in which `search` looks.
+SEARCHED = ("note", "run_id", "target", "entityId", "tenant", "messageId", "fingerprint")
 # Bookkeeping of the table, not of the run.
 HIDDEN = ("pk", "sk", "duplicate", TTL, *FAILURE_KEYS)
 
@@ -48,9 +52,11 @@ class RunFilter:
     #: Target, or entity of a failed message.
     entity: str = ""
     since: datetime | None = None
+    #: Part of its note, id, target, entity or organization, in any case.
+    search: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes or self.tenant or self.entity or self.since)
+        return bool(self.outcomes or self.tenant or self.entity or self.since or self.search)
 
     def __contains__(self, run: Mapping[str, Any]) -> bool:
         return (
@@ -60,7 +66,12 @@ class RunFilter:
             and (not self.tenant or run.get("tenant") == excerpt(self.tenant, SHORT))
             and (not self.entity or excerpt(self.entity, SHORT) in (run.get("entityId"), run.get("target")))
             and (self.since is None or (run.get("started") or "") >= clock.iso(self.since))
+            and (not self.search or self.search.casefold() in _searched(run))
         )
+
+
+def _searched(run: Mapping[str, Any]) -> str:
+    return "\n".join(str(run.get(name, "")) for name in SEARCHED).casefold()
 
 
 def matching(cloud: Cloud, job: Job | DeclaredJob | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:

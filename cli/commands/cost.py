@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import output, revision_templates
+from cli import options, output, revision_templates
 from cli.exit_codes import CommandError, Exit
 from infra import cost, run_cost
 from infra.template import Template
@@ -22,20 +22,29 @@ from shared.text.regular_file import read_regular
 if TYPE_CHECKING:
     from cli.shapes.deployment import CostDifference, IdleCost, PricedItem
 
+# Period of a job's runs.
+SINCE = "7d"
 # Bytes of a log that `--tenants` reads.
 MAX_LOG = 256 * 1024 * 1024
 EXAMPLES = (
     "cost",
     "cost --stage dev --json",
     "cost --jobs",
+    "cost pricing --since 7d --aws --stage prod",
     "cost --diff origin/main",
     "cost --tenants log.json",
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", help="price the recorded runs of this job (default: price the templates)")
+    parser.add_argument("--since", metavar="DURATION", help="with a job: 12h, 7d (default: 7d)")
+    parser.add_argument("--stage", help=f"the deployment whose templates are priced (default: {PRODUCTION})")
     parser.add_argument(
-        "--stage", default=PRODUCTION, help="the deployment whose templates are priced (default: %(default)s)"
+        "--aws",
+        dest="account",
+        action="store_true",
+        help="with a job: use the AWS account of your credentials (default: local cloud)",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--jobs", action="store_true", help="price a million ticks or messages of each job")
@@ -47,6 +56,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
+    if args.job:
+        return _recorded(args)
+    if args.since or args.account:
+        raise CommandError(Exit.WRONG_USE, "--since and --aws are for the recorded runs of a job: name the job")
+    args.stage = args.stage or PRODUCTION
     # Read first: a synthesis takes a minute.
     messages = _messages(args.tenants) if args.tenants else []
     with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +75,17 @@ def call(args: argparse.Namespace) -> int:
     else:
         _idle(after, args)
     return Exit.DONE
+
+
+def _recorded(args: argparse.Namespace) -> int:
+    # Imported lazily: templates need no cloud.
+    from cli import recorded_cost
+
+    if args.jobs or args.diff or args.tenants:
+        raise CommandError(Exit.WRONG_USE, "--jobs, --diff and --tenants price templates: leave the job out")
+    args.aws, args.since = args.account, args.since or SINCE
+    options.resolve_stage(args)
+    return recorded_cost.call(args)
 
 
 def _idle(templates: Mapping[str, Template], args: argparse.Namespace) -> None:

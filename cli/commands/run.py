@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cli import options, output, recorded_run
+from cli import declared_jobs, options, output, recorded_run
 from cli.exit_codes import CommandError, Exit
 from cli.recorded_run import RunInProgress
 from shared import redaction
@@ -67,6 +67,7 @@ def _ended(cloud: Cloud, chain: RunChain, args: argparse.Namespace) -> RecordedR
         ],
         "artifact": recorded_run.artifact(cloud, key) if key else None,  # type: ignore[typeddict-item]
         "log": recorded_run.log(cloud, chain, args.lines) if args.lines else [],
+        "dollars": _dollars(chain),
         "commands": list(_commands(chain, args)),
     }
 
@@ -86,6 +87,7 @@ def _in_progress(run: RunInProgress, args: argparse.Namespace) -> RecordedRun:
         "effects": [],
         "artifact": None,
         "log": [],
+        "dollars": None,
         "commands": [{"command": why, "for": "show its lease"}],
     }
 
@@ -108,6 +110,17 @@ def _commands(chain: RunChain, args: argparse.Namespace) -> Iterator[AdvisedComm
     yield {"command": options.advised(args, "logs", job, "--run", chain.run, "--since", "90d"), "for": "print its log"}
 
 
+def _dollars(chain: RunChain) -> float | None:
+    """The price of the run by its duration, None without one."""
+    listed = declared_jobs.read().listed.get(chain.job)
+    if listed is None or chain.entry["queue"] or "ms" not in chain.row:
+        return None
+    # Imported lazily: most runs are looked up for another reason than their price.
+    from infra import run_cost
+
+    return round(run_cost.of_run(listed["memory_mb"], int(chain.row["ms"])), 9)
+
+
 def _print(shown: RecordedRun) -> None:
     row: dict[str, Any] = dict(shown["row"] or {})
     target = row.get("target", NO_TARGET)
@@ -116,6 +129,8 @@ def _print(shown: RecordedRun) -> None:
     for name in ("started", "ms", "tick", "attempt", "tenant", "entityId", "counts", "note"):
         if name in row:
             print(f"  {name}: {recorded_run.line(row[name])}")
+    if shown["dollars"] is not None:
+        print(f"  cost: {shown['dollars']:.9f} dollars, without the calls of its own code")
     if len(shown["attempts"]) > 1:
         print("\nattempts")
         output.table(["run", "started (UTC)", "try", "outcome", "ms", "what"], map(_attempt_row, shown["attempts"]))

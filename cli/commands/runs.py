@@ -27,6 +27,7 @@ EXAMPLES = (
     "runs pricing --limit 100 --json --aws --stage prod",
     "runs --tenant org_7 --since 2d",
     "runs --outcome lost --outcome failed",
+    "runs pricing --search 'no price' --since 7d",
 )
 LIMIT = 20
 
@@ -51,6 +52,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="only started since: 30m, 2h, 3d (default: all that are retained; "
         f"of all jobs {duration.text(FAILURES_PERIOD)})",
     )
+    parser.add_argument(
+        "--search",
+        metavar="TEXT",
+        help="only with this text in the error, id, target, entity or organization, in any case (default: all)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", default=LIMIT, help="how many (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     options.add_arguments(parser)
@@ -68,6 +74,7 @@ def call(args: argparse.Namespace) -> int:
             args.tenant or "",
             args.entity or "",
             parse_since("--since", args.since, cloud.clock.now()) if args.since is not None else None,
+            args.search or "",
         )
         shown = [*_running(cloud, job, wanted), *islice(matching(cloud, job, wanted), args.limit)]
         others = _others(cloud, wanted) if args.tenant else []
@@ -91,7 +98,7 @@ def call(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, job: DeclaredJob | None) -> None:
     """Raise CommandError for a filter that no index answers."""
-    for option in ("tenant", "entity"):
+    for option in ("tenant", "entity", "search"):
         if getattr(args, option) is not None and not getattr(args, option).strip():
             raise CommandError(Exit.WRONG_USE, f"--{option} is empty")
     good = [word for word in args.outcome if word not in NOT_GOOD]
@@ -107,10 +114,10 @@ def _check(args: argparse.Namespace, job: DeclaredJob | None) -> None:
             Exit.WRONG_USE,
             f"--outcome {good[0]}: name the job; over all jobs only {', '.join(NOT_GOOD)} are listed",
         )
-    if not (args.outcome or args.tenant or args.entity or args.since):
+    if not (args.outcome or args.tenant or args.entity or args.since or args.search):
         raise CommandError(
             Exit.WRONG_USE,
-            "name the job, or what to list of all jobs: --tenant, --entity, --outcome or --since",
+            "name the job, or what to list of all jobs: --tenant, --entity, --outcome, --search or --since",
         )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_declared
-from cli.run_rows import ended
+from cli.run_rows import EXECUTED, ended
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.concurrency import Overdue, fan_out
@@ -30,12 +30,10 @@ HOURS = 24
 MAX_HOURS = 24 * 366
 # Percent of runs; a lower success rate is shown in red.
 GOOD_RATE = 99
-# Outcomes of runs that executed code of their job.
 # Attributes of a history row that the statistics need.
 READ = ("started", "outcome", "ok", "ms", "count")
 # Jobs whose history is read at once, and the seconds that one may take.
 READS_AT_ONCE, READ_SECONDS = 8, 300
-EXECUTED = ("done", "failed", "lost", "refused")
 COLUMNS = [
     "job",
     "success",

@@ -108,6 +108,38 @@ class JobCost(TypedDict):
     per_second: float
 
 
+class RunPrice(TypedDict):
+    """One recorded run and its price."""
+
+    #: Id of the run.
+    run: str
+    #: Timestamp of its start.
+    started: str
+    #: Its duration in milliseconds.
+    ms: int
+    #: Dollars, without the calls of its own code.
+    dollars: float
+
+
+class RecordedCost(TypedDict):
+    """The cost of a job's recorded runs."""
+
+    #: Name of the job.
+    job: str
+    #: Timestamp since which runs are counted.
+    since: str
+    #: Runs that executed code of the job.
+    runs: int
+    #: Their durations in seconds.
+    seconds: float
+    #: MB of memory.
+    memory: int
+    #: Dollars, without the calls of its own code.
+    dollars: float
+    #: The dearest runs, those first.
+    dearest: list[RunPrice]
+
+
 class TenantCost(TypedDict):
     """The cost of an organization's messages of one job and day."""
 

@@ -22,6 +22,7 @@ from cli.shapes.deployment import (
     IdleCost,
     JobCost,
     ListedDifference,
+    RecordedCost,
     RemovedResources,
     RestoredResources,
     TenantCost,
@@ -31,7 +32,7 @@ from cli.shapes.errors import CommandFailure
 from cli.shapes.explanation import TickExplanation
 from cli.shapes.jobs import DescribedJob, ListedJob
 from cli.shapes.messages import ListedMail, LogLine, MeasuredQueue, SentMessage, ShownMail
-from cli.shapes.pauses import ListedMute, ListedPause, ResetPosition
+from cli.shapes.pauses import ListedMute, ListedPause, ResetPosition, ResetWatermark
 from cli.shapes.records import LoadedRecords, MessageSum
 from cli.shapes.runs import ListedRun, PlannedRun, RecordedRun, RunResult
 from cli.shapes.schedules import CrontabLine, CrowdedMinutes, StartsOfDay
@@ -75,6 +76,7 @@ DOCUMENTS = (
     JsonDocument("mutes", "mute", list[ListedMute], "without a job"),
     JsonDocument("muted", "mute", ListedMute, "of one job"),
     JsonDocument("reset", "reset", ResetPosition),
+    JsonDocument("watermark", "reset", ResetWatermark, "with `--watermark`"),
     JsonDocument("runs", "runs", list[ListedRun]),
     JsonDocument("recorded-run", "run", RecordedRun),
     JsonDocument("replayed-run", "replay", RunResult),
@@ -107,6 +109,7 @@ DOCUMENTS = (
     JsonDocument("loaded", "load", LoadedRecords),
     JsonDocument("sums", "sums", list[MessageSum]),
     JsonDocument("cost", "cost", IdleCost, "of an idle stage"),
+    JsonDocument("recorded-cost", "cost", RecordedCost, "of a job's runs"),
     JsonDocument("job-costs", "cost", list[JobCost], "with `--jobs`"),
     JsonDocument("tenant-costs", "cost", list[TenantCost], "with `--tenants`"),
     JsonDocument("cost-difference", "cost", CostDifference, "with `--diff`"),

@@ -201,5 +201,7 @@ class RecordedRun(TypedDict):
     artifact: ReadArtifact | None
     #: Lines of its log, the oldest first.
     log: list[str]
+    #: Its price by its duration; null for a message of a consumer and for a run in progress.
+    dollars: float | None
     #: Commands to act.
     commands: list[AdvisedCommand]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import revision_templates
+from infra import run_cost
+from shared.aws.cloud import Cloud
+from shared.job.outcome import Done
+from shared.run.begin import run_id
+from shared.run.firing import Firing
+from shared.run.history import History
 from tests.cli.conftest import Call
 from tests.support.small_templates import GROUP, resource, small
 
@@ -52,3 +59,34 @@ def test_jobs_and_organizations_are_priced(call: Call, checkout: dict[str, Any],
     assert answer.code == 0
     log.write_text("no JSON")
     assert call("cost", "--tenants", str(log)).code == 2
+
+
+def test_the_runs_of_a_job_are_priced_by_their_durations(call: Call, aws: Cloud, jobs: Path) -> None:
+    now = aws.clock.now()
+    for hours, ms in ((1, 2000), (2, 1000), (24 * 9, 5000)):
+        at = now - timedelta(hours=hours)
+        History(aws, "good", "standard").write(Firing("good", at), run_id(at), at, Done(), ms)
+    shown = call("cost", "good", "--json", "--aws", "--stage", "test").json
+    memory = shown["memory"]
+    assert (shown["job"], shown["runs"], shown["seconds"]) == ("good", 2, 3.0)
+    assert shown["dollars"] == round(run_cost.of_run(memory, 2000) + run_cost.of_run(memory, 1000), 6)
+    assert [each["ms"] for each in shown["dearest"]] == [2000, 1000]
+    assert call("cost", "good", "--since", "90m", "--json", "--aws", "--stage", "test").json["runs"] == 1
+    run = call("run", shown["dearest"][0]["run"], "--json", "--lines", "0", "--aws", "--stage", "test").json
+    assert run["dollars"] == shown["dearest"][0]["dollars"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("mailbox",), "mailbox is a consumer, whose history has failed messages only"),
+        (("good", "--jobs"), "price templates: leave the job out"),
+        (("--since", "2d"), "name the job"),
+        (("good", "--stage", "test"), "add --aws"),
+    ],
+)
+def test_a_price_that_the_history_does_not_have_is_refused(
+    call: Call, jobs: Path, words: tuple[str, ...], reason: str
+) -> None:
+    answer = call("cost", *words)
+    assert (answer.code, reason in answer.err) == (2, True)

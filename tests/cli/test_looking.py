@@ -111,6 +111,16 @@ def test_the_runs_of_a_job_are_filtered_too_also_those_in_progress(call: Call, a
     assert ids(call("runs", "good", "--entity", "-", "--json", *AWS)) == ["mine", good, bad]
 
 
+def test_runs_are_searched_by_text_in_any_case(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    roof = ended(aws, now - timedelta(minutes=1), error="The ROOF is on fire")
+    ended(aws, now, error="no door")
+    entity = failed(aws, "mailbox", now, "org_7", entityId="roof-17")
+    assert ids(call("runs", "good", "--search", "roof is", "--json", *AWS)) == [roof]
+    assert set(ids(call("runs", "--search", "Roof", "--json", *AWS))) == {roof, entity}
+    assert ids(call("runs", "good", "--search", "cellar", "--json", *AWS)) == []
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -120,6 +130,7 @@ def test_the_runs_of_a_job_are_filtered_too_also_those_in_progress(call: Call, a
         (("good", "--tenant", "org_7", "--outcome", "done"), "only messages that failed name their organization"),
         (("--tenant", " "), "--tenant is empty"),
         (("--entity", ""), "--entity is empty"),
+        (("--search", " "), "--search is empty"),
         (("--since", "soon"), "--since 'soon' is not a duration"),
         (("--since", "999999999d"), "--since '999999999d'"),
     ],
