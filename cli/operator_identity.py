@@ -14,7 +14,11 @@ from shared.aws.cloud import Cloud
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", metavar="WHY", help="why, for the audit log; required for more than one at once")
+    parser.add_argument(
+        "--reason",
+        metavar="WHY",
+        help="why, for the audit log; required for more than one at once (default: no reason)",
+    )
     add_name(parser)
 
 

@@ -48,9 +48,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--jobs", action="store_true", help="price a million ticks or messages of each job")
-    kind.add_argument("--diff", metavar="REV", help="difference of idle cost and jobs to those of a commit")
     kind.add_argument(
-        "--tenants", metavar="FILE", type=Path, help="price the messages that a log (`logs JOB --json`) counts by day"
+        "--diff", metavar="REV", help="difference of idle cost and jobs to those of a commit (default: no comparison)"
+    )
+    kind.add_argument(
+        "--tenants",
+        metavar="FILE",
+        type=Path,
+        help="price the messages that a log (`logs JOB --json`) counts by day (default: none)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -18,7 +18,11 @@ EXAMPLES = ("destroy --confirm dev --aws --stage dev",)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--confirm", metavar="STAGE", help="delete it: the name of the stage once more")
+    parser.add_argument(
+        "--confirm",
+        metavar="STAGE",
+        help="delete it: the name of the stage once more (default: print what would be deleted)",
+    )
     options.add_arguments(parser)
 
 

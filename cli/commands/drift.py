@@ -29,12 +29,14 @@ EXAMPLES = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--remove", metavar="NAME", help="delete the undeclared stack, rule, schedule or function")
+    action.add_argument(
+        "--remove", metavar="NAME", help="delete the undeclared stack, rule, schedule or function (default: list)"
+    )
     action.add_argument(
         "--restore",
         metavar="JOB|ROLE",
         help="enable the job's disabled rules and schedules, and remove a reserved concurrency of 0 from its function; "
-        "or give a role the policies of its template",
+        "or give a role the policies of its template (default: list)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON array, or with --remove or --restore one JSON object"

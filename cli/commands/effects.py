@@ -28,9 +28,14 @@ ID_LENGTH = 8
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", help="name of the job")
     parser.add_argument(
-        "verdict", nargs="?", choices=("done", "redo"), help="resolve an effect: it was performed, or perform it again"
+        "verdict",
+        nargs="?",
+        choices=("done", "redo"),
+        help="resolve an effect: it was performed, or perform it again (default: list)",
     )
-    parser.add_argument("key", nargs="?", help="the effect to resolve: its key, its id or a unique prefix of the id")
+    parser.add_argument(
+        "key", nargs="?", help="the effect to resolve: its key, its id or a unique prefix of the id (default: list)"
+    )
     parser.add_argument(
         "--result", metavar="JSON", help="with `done`: the return value of the call that was performed (default: null)"
     )

@@ -27,7 +27,9 @@ LIMIT = 50
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("word", nargs="?", choices=["show"], help="show one mail (default: list them)")
-    parser.add_argument("id", nargs="?", metavar="ID", help="id of the mail to show, or a prefix of it")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="id of the mail to show, or a prefix of it (default: list them)"
+    )
     parser.add_argument("--to", metavar="ADDRESS", help="only mails to this address (default: all)")
     parser.add_argument(
         "--last", type=int, default=LIMIT, metavar="N", help="how many, newest first (default: %(default)s)"

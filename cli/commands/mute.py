@@ -35,7 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--kind", metavar="KIND", default=ALL_KINDS, help="only alerts of this kind, as JOB_FAILING (default: all)"
     )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--until", metavar="TIME", help="end of the mute: 2h, 3d, 18:00 (UTC), or ISO 8601; at most 7d")
+    action.add_argument(
+        "--until",
+        metavar="TIME",
+        help="end of the mute: 2h, 3d, 18:00 (UTC), or ISO 8601; at most 7d (default: none, one is required)",
+    )
     action.add_argument("--end", action="store_true", help="end the mute now, and send its alerts")
     parser.add_argument("--json", action="store_true", help="print one JSON object, or an array of the mutes")
     operator_identity.add_arguments(parser)

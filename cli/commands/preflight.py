@@ -32,8 +32,18 @@ EXAMPLES = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     before = parser.add_mutually_exclusive_group()
-    before.add_argument("--from", dest="revision", metavar="REV", help="compare with the templates of a commit")
-    before.add_argument("--old", metavar="DIR", type=Path, help="compare with the templates in a folder like cdk.out")
+    before.add_argument(
+        "--from",
+        dest="revision",
+        metavar="REV",
+        help="compare with the templates of a commit (default: those deployed)",
+    )
+    before.add_argument(
+        "--old",
+        metavar="DIR",
+        type=Path,
+        help="compare with the templates in a folder like cdk.out (default: those deployed)",
+    )
     parser.add_argument(
         "--new", metavar="DIR", type=Path, help="templates to deploy (default: synthesized from this checkout)"
     )

@@ -66,6 +66,9 @@ _LEFT_OUT = (argparse._HelpAction, argparse._SubParsersAction)
 
 
 def _names(action: argparse.Action) -> str:
+    if action.option_strings == ["--aws"]:
+        # It always needs the stage.
+        return STAGE_ROW[0]
     if action.option_strings:
         value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
         return ", ".join(f"`{name}{value}`" for name in action.option_strings)

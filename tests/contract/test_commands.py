@@ -158,7 +158,10 @@ def test_the_examples_of_a_command_parse_and_name_their_stage(name: str) -> None
     for line in command(name)[1].examples:
         word, args = read(line)
         assert word == name
-        assert getattr(args, "aws", False) == ("--aws" in line) == ("--stage" in line and name != "cost"), line
+        aws = getattr(args, "aws", False) or getattr(args, "account", False)
+        assert aws == ("--aws" in line), line
+        # Templates of a stage are priced without its account.
+        assert name == "cost" or aws == ("--stage" in line), line
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -168,6 +171,18 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
                 yield from parsers(below)
+
+
+def without_default(action: argparse.Action) -> bool:
+    """Whether the help of an optional argument leaves out its default."""
+    optional = action.nargs != 0 and not action.required if action.option_strings else action.nargs in ("?", "*")
+    return optional and "default" not in (action.help or "") and not isinstance(action, argparse._SubParsersAction)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "pricing"])
+def test_each_optional_argument_states_its_default(name: str) -> None:
+    for parser in parsers(command(name)[1]):
+        assert [action.dest for action in parser._actions if without_default(action)] == [], parser.prog
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "pricing"])

@@ -28,7 +28,10 @@ ID_LENGTH = 8
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", help="only of this job (default: all)")
     parser.add_argument(
-        "--group", metavar="FINGERPRINT", default="", help="list the dead letters of this group, newest first"
+        "--group",
+        metavar="FINGERPRINT",
+        default="",
+        help="list the dead letters of this group, newest first (default: list groups)",
     )
     parser.add_argument("--tenant", metavar="ORG", default="", help="only of this organization (default: all)")
     parser.add_argument("--entity", metavar="ID", default="", help="only about this target or entity (default: all)")

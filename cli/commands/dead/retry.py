@@ -25,8 +25,14 @@ SAMPLES = 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", nargs="?", help="id of one dead letter, or a unique prefix of it")
-    parser.add_argument("--group", metavar="FINGERPRINT", help="all dead letters with this fingerprint, in waves")
+    parser.add_argument(
+        "id", nargs="?", help="id of one dead letter, or a unique prefix of it (default: those of --group)"
+    )
+    parser.add_argument(
+        "--group",
+        metavar="FINGERPRINT",
+        help="all dead letters with this fingerprint, in waves (default: the one named)",
+    )
     parser.add_argument(
         "--anyway",
         action="store_true",

@@ -19,7 +19,9 @@ EXAMPLES = ("dead show 3f2a91c4", "dead show 3f2a91c4 --json --aws --stage prod"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", nargs="?", help="id of the dead letter, or a unique prefix of it")
+    parser.add_argument(
+        "id", nargs="?", help="id of the dead letter, or a unique prefix of it (default: none, one is required)"
+    )
 
 
 def call(args: argparse.Namespace, cloud: Cloud) -> int:

@@ -47,9 +47,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("group", help="folder of functions/, created if it does not exist")
     parser.add_argument("job", help="name of the job, such as forwarding-retry")
     parser.add_argument("--archetype", choices=ARCHETYPES, required=True, help="archetype; `job` for any other job")
-    parser.add_argument("--purpose", help="purpose of the job, in one sentence")
-    parser.add_argument("--table", help=f"table whose rows it processes, for {', '.join(table.INDEXES)}")
-    parser.add_argument("--into", help="table of the sums, for a rollup")
+    parser.add_argument("--purpose", help="purpose of the job, in one sentence (default: one for the archetype)")
+    parser.add_argument(
+        "--table", help=f"table whose rows it processes, for {', '.join(table.INDEXES)} (default: none)"
+    )
+    parser.add_argument("--into", help="table of the sums, for a rollup (default: none)")
 
 
 def call(args: argparse.Namespace) -> int:
