@@ -83,7 +83,6 @@ OTHER_FILES = {
     "cli/declared_jobs.py": "a file that an earlier command wrote",
     "cli/commands/new/__init__.py": "a skeleton of the checkout",
     "cli/commands/seed.py": "a file that the local cloud wrote",
-    "cli/up/service_ports.py": "a file that the local cloud wrote",
     "cli/generate/main.py": "generated files of the checkout",
 }
 FILE_READERS = {"read_text", "read_bytes"}
