@@ -12,7 +12,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check lint types format generate synth docs bench prove simulate clean
+.PHONY: help setup run up test check lint types format generate synth docs bench prove simulate storm mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ prove: $(READY) ## break every job at every call: make prove, or one of them: ma
 
 simulate: $(READY) ## run the jobs on a disturbed virtual clock: make simulate SEED=7 DAYS=3, or SEED=1..1000
 	@.venv/bin/python -m proof.simulation --seeds $(SEED) --days $(DAYS) --jobs "$(JOBS)" $(ARGS)
+
+storm: $(READY) ## disturb real processes on the local cloud: make storm, or one: make storm ARGS="kills --kills 100"
+	@.venv/bin/python -m proof.storm $(ARGS)
+
+mutants: $(READY) ## weaken conditions of the core, and count those that no test finds: make mutants ARGS="shared.run.claim"
+	@.venv/bin/python -m proof.mutants $(ARGS)
 
 clean: ## remove everything that set-up and runs created, the local cloud's state included
 	@rm -rf .venv node_modules cdk.out site .local

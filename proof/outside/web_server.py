@@ -46,6 +46,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     owner: CountingWebServer
 
+    def handle_error(self, *_: Any) -> None:
+        """Ignore connections of killed processes."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server

@@ -1,0 +1,1 @@
+"""Storms on the local cloud: real processes and sockets are disturbed."""
