@@ -317,6 +317,16 @@ def test_a_plan_is_carried_out_when_an_operators_pause_has_ended(
     take(held, "b", plan)
 
 
+def test_a_brake_refuses_ticks_while_its_plan_waits_for_the_lease_alone(held: Claims, cloud: Cloud) -> None:
+    take(held, "a")
+    braked = {**item(cloud), "paused": "brake: 100 due, 10 is usual"}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(braked))
+    assert refusal(held, "b", at(1)).reason is Reason.PAUSED
+    assert refusal(held, "c", replace(TICK, manual=True, id="m1")).reason is Reason.PAUSED
+    plan = replace(TICK, manual=True, id="m2", plan="sweep.prod.1")
+    assert refusal(held, "d", plan).reason is Reason.LOCKED
+
+
 def test_a_manual_run_takes_the_lease_but_neither_reads_nor_moves_last(held: Claims, cloud: Cloud) -> None:
     held.finish(take(held, "a"), TICK, OK, None, success=True)
     by_hand = at(9, manual=True, id="m1")

@@ -362,3 +362,10 @@ def test_who_stores_dead_letters_cannot_be_paused(cloud: Cloud) -> None:
     with pytest.raises(PauseRefused, match="cannot be paused"):
         hold(cloud, DeadLetters())
     assert cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"] == []
+
+
+def test_a_pause_by_the_brake_is_in_force_without_a_row(cloud: Cloud) -> None:
+    braked = {"-": {"paused": "brake: 100 due, 10 is usual"}}
+    whole = pauses.Pause("purge", pauses.WHOLE, "brake: 100 due, 10 is usual")
+    assert pauses.in_force(cloud, "purge", braked) == {pauses.WHOLE: whole}
+    assert pauses.in_force(cloud, "purge", {"-": {}}) == {}

@@ -8,7 +8,7 @@ from shared.aws.cloud import Cloud
 from shared.store import table
 from shared.store.add_once import UPTO, Addition, add_once
 from shared.store.keys import RowKey
-from shared.tables import ROLLUPS
+from shared.tables import ROLLUPS, Table
 
 KEY = RowKey("ada", "day#2026-03-02")
 FIRST, SECOND = "2026-03-02T11:00:00.000Z", "2026-03-02T12:00:00.000Z"
@@ -41,3 +41,9 @@ def test_an_attribute_that_is_no_number_is_an_error(cloud: Cloud) -> None:
     table.put(cloud, ROLLUPS, {ROLLUPS.pk: KEY.pk, ROLLUPS.sk: KEY.sk, "bytes_used": "many"})
     with pytest.raises(ValueError, match="day#2026-03-02 of ada in rollups cannot be added to"):
         add_once(cloud, ROLLUPS, addition(5), FIRST)
+
+
+def test_another_refusal_of_dynamodb_is_no_error_of_the_row(cloud: Cloud) -> None:
+    missing = Table("missing", "a table that is not deployed")
+    with pytest.raises(cloud.dynamodb.exceptions.ResourceNotFoundException):
+        add_once(cloud, missing, addition(5), FIRST)

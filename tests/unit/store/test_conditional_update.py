@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from shared.aws.cloud import Cloud
 from shared.store import table
 from shared.store.conditional_update import update_if_unchanged
 from shared.store.keys import RowKey
-from shared.store.transaction import Put
+from shared.store.transaction import Put, TransactionCancelled
 from shared.tables import STATE
 from tests.conftest import Calls
+from tests.unit.store.test_transaction import conflicting
 
 KEY = RowKey("conditional", "a")
 OTHER = Put(STATE, {"pk": "conditional", "sk": "other", "n": 1}, condition="attribute_not_exists(pk)")
@@ -62,7 +65,10 @@ def test_other_rows_are_created_by_the_same_transaction(cloud: Cloud) -> None:
 
 def test_no_row_is_created_beside_a_row_that_has_changed(cloud: Cloud) -> None:
     table.put(cloud, STATE, row(n=5))
+    calls = Calls(cloud)
     assert not update_if_unchanged(cloud, STATE, row(n=1), row(n=2), with_puts=[OTHER])
+    # The row will not become what it was: nothing is tried again.
+    assert calls.made == ["dynamodb:TransactWriteItems"]
     assert table.get(cloud, STATE, RowKey("conditional", "other")) == {}
 
 
@@ -72,3 +78,18 @@ def test_an_existing_row_stays_and_the_update_is_still_made(cloud: Cloud) -> Non
     assert update_if_unchanged(cloud, STATE, row(n=1), row(n=2), with_puts=[OTHER])
     assert table.get(cloud, STATE, KEY) == row(n=2)
     assert table.get(cloud, STATE, RowKey("conditional", "other"))["n"] == 7
+
+
+def test_an_attribute_that_becomes_none_is_removed(cloud: Cloud) -> None:
+    table.put(cloud, STATE, row(n=1, due="now"))
+    assert update_if_unchanged(cloud, STATE, row(n=1, due="now"), row(n=1, due=None))
+    assert table.get(cloud, STATE, KEY) == row(n=1)
+
+
+def test_a_transaction_that_is_refused_for_another_reason_is_no_changed_row(cloud: Cloud) -> None:
+    table.put(cloud, STATE, row(n=1))
+    calls = conflicting(cloud, 1, "ValidationError", "None", patient=True)
+    with pytest.raises(TransactionCancelled, match="ValidationError"):
+        update_if_unchanged(cloud, STATE, row(n=1), row(n=2), with_puts=[OTHER])
+    assert len(calls) == 1
+    assert table.get(cloud, STATE, KEY) == row(n=1)

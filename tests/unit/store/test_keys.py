@@ -12,6 +12,7 @@ from shared.store import keys
 
 # Arguments that a function converts; the others are "x".
 VALUES = {
+    "day": "2026-03-02",
     "fence": 7,
     "shard": 3,
     "at": "2026-03-02T12:00:00.000Z",
@@ -34,7 +35,11 @@ def test_a_key_has_its_documented_form(form: KeyForm) -> None:
 
 def patterns(documented: str) -> list[str]:
     """A regular expression for each documented form: forms are in backticks, and their variable parts in brackets."""
-    return [re.sub(r"<[^>]+>", ".+", form) for form in re.findall("`(.+?)`", documented)]
+    return [re.sub(r"<[^>]+>", _pattern, form) for form in re.findall("`(.+?)`", documented)]
+
+
+def _pattern(part: re.Match[str]) -> str:
+    return r"\d{4}-\d\d-\d\d" if part[0] == "<yyyy-mm-dd>" else ".+"
 
 
 def test_effects_are_spread_over_a_fixed_number_of_partitions() -> None:
@@ -47,3 +52,4 @@ def test_effects_are_spread_over_a_fixed_number_of_partitions() -> None:
 def test_a_pattern_of_a_grant_covers_the_keys() -> None:
     assert keys.claims("*") == "*:last"
     assert keys.runs("purge", "*") == "runs#purge#*"
+    assert keys.effects("purge", "*") == "effect#purge#*"

@@ -53,7 +53,7 @@ def test_the_bulk_client_writes_the_same(cloud: Cloud) -> None:
     assert [table.get(cloud, STATE, key) for key in (A, B)] == [row(A), row(B)]
 
 
-def conflicting(cloud: Cloud, times: int, *codes: str) -> list[str]:
+def conflicting(cloud: Cloud, times: int, *codes: str, patient: bool = False) -> list[str]:
     """Cancel the next transactions as DynamoDB does where another one is writing the same row; the calls so far."""
     made: list[str] = []
 
@@ -61,9 +61,10 @@ def conflicting(cloud: Cloud, times: int, *codes: str) -> list[str]:
         made.append(model.name)
         if len(made) <= times:
             response: Any = {"Error": {}, "CancellationReasons": [{"Code": code} for code in codes]}
-            raise cloud.dynamodb.exceptions.TransactionCanceledException(response, model.name)
+            raise client.exceptions.TransactionCanceledException(response, model.name)
 
-    cloud.dynamodb.meta.events.register("before-call.dynamodb.TransactWriteItems", cancel)
+    client = cloud.bulk if patient else cloud.dynamodb
+    client.meta.events.register("before-call.dynamodb.TransactWriteItems", cancel)
     return made
 
 

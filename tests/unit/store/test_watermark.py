@@ -13,7 +13,7 @@ from shared.store.fencing import Fenced
 from shared.store.watermark import Watermark
 from tests.conftest import VirtualClock
 
-FIRST, SECOND = "2026-03-02T11:00:00.000Z", "2026-03-02T12:00:00.000Z"
+FIRST, SECOND, THIRD = (f"2026-03-02T{hour}:00:00.000Z" for hour in (11, 12, 13))
 
 
 def test_a_job_without_windows_has_no_watermark(cloud: Cloud) -> None:
@@ -26,6 +26,14 @@ def test_a_window_is_pinned_then_closed(cloud: Cloud) -> None:
     assert watermark.read(cloud, "rollup") == pinned == Watermark("", FIRST)
     assert watermark.close(cloud, "rollup", pinned, FIRST) == watermark.read(cloud, "rollup") == Watermark(FIRST)
     assert watermark.closed(cloud, "rollup") == clocks.parse(FIRST)
+
+
+def test_a_second_window_follows_the_first_and_no_other(cloud: Cloud) -> None:
+    watermark.close(cloud, "rollup", watermark.pin(cloud, "rollup", Watermark(), FIRST), FIRST)
+    pinned = watermark.pin(cloud, "rollup", Watermark(FIRST), SECOND)
+    assert watermark.close(cloud, "rollup", pinned, SECOND) == watermark.read(cloud, "rollup") == Watermark(SECOND)
+    with pytest.raises(Fenced):
+        watermark.pin(cloud, "rollup", Watermark(FIRST), THIRD)
 
 
 def test_a_pinned_window_is_pinned_again_without_a_write(cloud: Cloud) -> None:
