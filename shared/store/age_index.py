@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws import attributes
+from shared.store import key_range
 from shared.store.batch_get import batch_get_rows
 from shared.store.keys import RowKey
 from shared.tables import Index, Table
@@ -138,8 +139,8 @@ class ExpiredRows:
     def __init__(self, cloud: Cloud, source: AgeIndex, partitions: Sequence[str], until: str, after: str = "") -> None:
         self.cloud = cloud
         self.source = source
-        self.partitions = partitions
         self.span = {":until": until + END, **({":after": after + END} if after else {})}
+        self.partitions = () if key_range.is_empty(BETWEEN if after else UNTIL, self.span) else partitions
         partition, since = source.keys
         read = dict.fromkeys((source.table.pk, source.table.sk, since, *source.reads))
         self.names = {f"#{number}": name for number, name in enumerate(read)}

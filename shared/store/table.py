@@ -6,8 +6,8 @@ A conditional write whose reply was lost is repeated by the SDK and then meets i
 condition does not hold although the write won. Callers pass `won`, which recognises the row that their write left. The
 claim recognises its own by the run id, since it needs the row in either case.
 
-Each function sends one request, on the client with short timeouts; with `patient` on the bulk client, which waits
-longer and leaves out the check of parameters.
+Each function sends one request on the client with short timeouts; with `patient` on the bulk client, which waits longer
+and leaves out the check of parameters. An empty range of keys is answered without a request.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
+from shared.store import key_range
 from shared.store.keys import RowKey as RowKey
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def query(
     for an answer. request: further parameters of Query as boto3 names them (IndexName, FilterExpression,
     ScanIndexForward, ConsistentRead, Limit: the page size).
     """
+    if key_range.is_empty(condition, values):
+        return
     request |= _query(cloud, table, condition, values, names or {}, attributes_read)
     for page in (cloud.bulk if patient else cloud.dynamodb).get_paginator("query").paginate(**request):
         yield from map(attributes.plain, page["Items"])
@@ -91,6 +94,8 @@ def query_page(
 
     Returns its rows, and the `start` of the next page, None after the last one.
     """
+    if key_range.is_empty(condition, values):
+        return [], None
     request |= _query(cloud, table, condition, values, names or {}, ())
     if start:
         request["ExclusiveStartKey"] = start
@@ -111,6 +116,8 @@ def count(
 
     Costs as much as reading them.
     """
+    if key_range.is_empty(condition, values):
+        return 0
     request |= {**_query(cloud, table, condition, values, names or {}, ()), "Select": "COUNT"}
     return sum(page["Count"] for page in cloud.dynamodb.get_paginator("query").paginate(**request))
 
