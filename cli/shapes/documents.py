@@ -75,7 +75,7 @@ DOCUMENTS = (
     JsonDocument("pauses", "pauses", list[ListedPause]),
     JsonDocument("mutes", "mute", list[ListedMute], "without a job"),
     JsonDocument("muted", "mute", ListedMute, "of one job"),
-    JsonDocument("reset", "reset", ResetPosition),
+    JsonDocument("reset", "reset", ResetPosition, "of a position"),
     JsonDocument("watermark", "reset", ResetWatermark, "with `--watermark`"),
     JsonDocument("runs", "runs", list[ListedRun]),
     JsonDocument("recorded-run", "run", RecordedRun),
