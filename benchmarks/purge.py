@@ -32,6 +32,8 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATED = {0: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}
 # Bounds: ratios, and growth of memory from the smallest to the largest size.
 TO_BATCH_WRITER, TO_SCAN, GROWTH, SLOPE = 5, 60, 1.15, (0.95, 1.05)
+# CPU per row, as a share of batch_writer's.
+CPU_SHARE = 0.35
 ROWS = {"purge": 60_000, "batch_writer": 10_000, "scan and delete": 1_000}
 
 
@@ -157,10 +159,10 @@ def measured(way: str, rows: int) -> dict[str, Any]:
 def only(way: str, rows: int) -> None:
     """Run in this process with warm clients, as in a second invocation."""
     work = WAYS[way](rows)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     work()
-    took = time.perf_counter() - began
-    print(json.dumps({"seconds": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(json.dumps({"seconds": took, "cpu": cpu, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 def expected(rows: int) -> dict[str, int]:
@@ -196,16 +198,22 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 def rates(rounds: int) -> list[str]:
     seen: dict[str, list[float]] = {way: [] for way in WAYS}
+    cpu: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, rows in ROWS.items():
-            seen[way].append(rows / measured(way, rows)["seconds"])
+            found = measured(way, rows)
+            seen[way].append(rows / found["seconds"])
+            cpu[way].append(found["cpu"] / rows * 1e6)
     faults = []
     for way, least in (("batch_writer", TO_BATCH_WRITER), ("scan and delete", TO_SCAN)):
         ratio = median(ours / theirs for ours, theirs in zip(seen["purge"], seen[way], strict=True))
         print(f"{way:<16} {median(seen[way]):>9,.0f} rows/s   purge is {ratio:.1f} times as fast (at least {least})")
         faults += [f"only {ratio:.1f} times {way}"] if ratio < least else []
     print(f"{'purge':<16} {median(seen['purge']):>9,.0f} rows/s")
-    return faults
+    share = median(ours / theirs for ours, theirs in zip(cpu["purge"], cpu["batch_writer"], strict=True))
+    print(", ".join(f"{way} {median(found):.0f} µs" for way, found in cpu.items()), "of CPU a row")
+    print(f"purge takes {share:.2f} of batch_writer's CPU (at most {CPU_SHARE})")
+    return faults if share <= CPU_SHARE else [*faults, f"{share:.2f} of batch_writer's CPU"]
 
 
 def best(rows: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class MemoryCloud(Cloud):
         #: The process that makes the calls. A warm start replaces it.
         self.process = process
 
-    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
+    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT) -> Any:
         # A client of boto3 would call the network.
         raise NotImplementedError(f"{service} in memory does not exist")
 

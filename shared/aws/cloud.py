@@ -67,18 +67,16 @@ class Cloud:
 
     @cached_property
     def botocore_session(self) -> BotocoreSession:
-        """Session of all clients, with the faster model loader and response parser.
+        """Session of all clients, with the faster model loader.
 
         Clients are made without boto3, whose import takes a fifth of a reading command's CPU.
         """
         from botocore.session import Session
 
-        from shared.aws.response_parser import DynamoDbParserFactory
         from shared.aws.service_models import ServiceModelLoader
 
         session = Session()
         session.register_component("data_loader", ServiceModelLoader())
-        session.register_component("response_parser_factory", DynamoDbParserFactory())
         return session
 
     @cached_property
@@ -88,7 +86,7 @@ class Cloud:
 
         return Session(botocore_session=self.botocore_session, region_name=self.names.region)
 
-    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
+    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT) -> Any:
         from botocore.config import Config
 
         connect, read, attempts = bounds
@@ -98,7 +96,6 @@ class Cloud:
             connect_timeout=connect,
             read_timeout=read,
             max_pool_connections=CONNECTIONS,
-            parameter_validation=validated,
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
         # Two threads must not make clients of one session at once; they may use them.
@@ -108,18 +105,25 @@ class Cloud:
             client.meta.events.register_last(f"needs-retry.{service}", throttled_calls.repeat)
         return client
 
+    def _dynamodb(self, bounds: tuple[int, int, int]) -> Any:
+        from shared.aws.dynamodb.client import DynamoDb
+        from shared.aws.dynamodb.transport import behind_proxy
+
+        client = self._client("dynamodb", bounds)
+        if behind_proxy(client.meta.endpoint_url):
+            return client
+        authorities = self.botocore_session.get_config_variable("ca_bundle")
+        return DynamoDb(client, self.botocore_session.get_credentials(), authorities or "")
+
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        client: DynamoDBClient = self._client("dynamodb", QUICK)
+        client: DynamoDBClient = self._dynamodb(QUICK)
         return client
 
     @cached_property
     def bulk(self) -> DynamoDBClient:
-        """DynamoDB client for many rows.
-
-        It waits longer for an answer. It does not validate parameters, which takes a quarter of a call's CPU.
-        """
-        client: DynamoDBClient = self._client("dynamodb", PATIENT, validated=False)
+        """DynamoDB client for many rows, which waits longer for an answer."""
+        client: DynamoDBClient = self._dynamodb(PATIENT)
         return client
 
     @cached_property

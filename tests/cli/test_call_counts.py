@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.aws.dynamodb.client import OperationCall
 from shared.job.outcome import Done
 from shared.run.begin import run_id
 from shared.run.firing import Firing
@@ -47,12 +48,18 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the calls of all clients, the command's own included."""
     counted: Counter[str] = Counter()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]
+    make = OperationCall.make
 
     def count(client: Any, operation: str, parameters: Any) -> Any:
         counted[operation] += 1
         return call(client, operation, parameters)
 
+    def count_item_call(operation: OperationCall, parameters: Any) -> Any:
+        counted[operation.operation] += 1
+        return make(operation, parameters)
+
     monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    monkeypatch.setattr(OperationCall, "make", count_item_call)
     return counted
 
 

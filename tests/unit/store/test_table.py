@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from botocore import xform_name
 
 from shared.aws.cloud import Cloud
 from shared.store import table
@@ -25,10 +27,10 @@ def lose_reply(cloud: Cloud, operation: str) -> None:
     """Make the SDK send the next call of this operation twice, as it does where the reply to the first was lost."""
     pending = [operation]
 
-    def perform_first(params: Any, request_signer: Any, model: Any, **_: Any) -> None:
+    def perform_first(params: Any, model: Any, **_: Any) -> None:
         if pending:
             pending.clear()
-            cloud.dynamodb._make_request(model, params, {"client_config": cloud.dynamodb.meta.config})  # type: ignore[attr-defined]
+            getattr(cloud.bulk, xform_name(model.name))(**json.loads(params["body"]))
 
     cloud.dynamodb.meta.events.register(f"before-call.dynamodb.{operation}", perform_first)
 
