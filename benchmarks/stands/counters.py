@@ -3,8 +3,9 @@
     python -m benchmarks.stands.counters [SECONDS]
 
 It prints its port, then serves PutItem, GetItem, UpdateItem (ADD, DELETE, SET, and conditions of `=`, `contains` and
-`attribute_not_exists`, as the consumers write them) and Query (always empty). `GET /` returns calls, write units as
-DynamoDB bills them, and all rows. Source of the units: the developer guide, "Read and write operations".
+`attribute_not_exists`, as the consumers write them), TransactWriteItems of such updates, and Query (always empty).
+`GET /` returns calls, write units as DynamoDB bills them, and all rows. Source of the units: the developer guide, "Read
+and write operations".
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Rows:
                 return b"{}"
             case "UpdateItem":
                 return self._update(asked)
+            case "TransactWriteItems":
+                return self._transact([item["Update"] for item in asked["TransactItems"]])
             case "Query":
                 return b'{"Items":[],"Count":0,"ScannedCount":0}'
         return b"{}"
@@ -65,6 +68,24 @@ class Rows:
         self.units += max(_units(before), _units(after))
         self.rows[key] = after
         return json.dumps({"Attributes": after} if asked.get("ReturnValues") == "ALL_NEW" else {}).encode()
+
+    def _transact(self, updates: list[Item]) -> bytes:
+        """Perform updates together, for twice the units."""
+        rows = [self.rows.get(_key(each["TableName"], each["Key"]), {}) for each in updates]
+        held = [_holds(row, each) for row, each in zip(rows, updates, strict=True)]
+        if all(held):
+            units = self.units
+            for each in updates:
+                self._update(each)
+            self.units += self.units - units
+            return b"{}"
+        self.units += 2 * sum(map(_units, rows))
+        failed = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
+        reasons = [
+            {"Code": "None"} if holds else {**failed, "Item": row} for holds, row in zip(held, rows, strict=True)
+        ]
+        kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+        return json.dumps({"__type": kind, "message": "cancelled", "CancellationReasons": reasons}).encode()
 
     def report(self) -> bytes:
         units, self.units = self.units, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from functions.flags import _archive, _current_usage, _meter_keys, _periods, _policy, _usage_batch
 from functions.flags._counters import RowsTooLarge, UsageCounters
@@ -31,6 +32,9 @@ from shared.product.organization import Organization
 from shared.product.organization_notification import NOTIFICATIONS
 from shared.store import table
 
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+
 # Notified thresholds on a row. Without a mark the effect of a threshold is read again, and sends nothing.
 MAX_NOTIFIED = 1000
 
@@ -45,7 +49,9 @@ class Usage(Consumer[UsageIngestion]):
     retry = retry_policies.USAGE
     timeout = 30
     memory = 512
-    batch_size = 10
+    # Large enough that organizations repeat within a batch: one transaction adds up to 50 messages of one of them.
+    batch_size = 100
+    batch_window = 1
     retention = "high-volume"
     effects = days(60)
     idempotency = keyed("the transaction that counts batches creates a row for each, and requires that none exists")
@@ -65,28 +71,29 @@ class Usage(Consumer[UsageIngestion]):
 
     def handle_batch(self, run: RunContext, batch: MessageBatch[UsageIngestion]) -> None:
         now = run.cloud.clock.now()
+        batches: dict[Tenant, list[UsageBatch]] = {}
+        valid: dict[Tenant, list[Message[UsageIngestion]]] = {}
         for tenant, messages in batch.by_tenant():
             assert tenant is not None
-            batches: list[UsageBatch] = []
-            valid: list[Message[UsageIngestion]] = []
             for message in messages:
                 with batch.validating(message):
-                    batches.append(_usage_batch.read(message.payload, now))
-                    valid.append(message)
-            with batch.handling(*valid):
-                self._count(run, tenant, batches)
-                self._notify(run, tenant, batches)
+                    batches.setdefault(tenant, []).append(_usage_batch.read(message.payload, now))
+                    valid.setdefault(tenant, []).append(message)
+        for tenant, counted in batch.written(partial(self._count, run.cloud), batches):
+            with batch.handling(*valid[tenant]):
+                for batch_id in counted():
+                    run.log.warning("usage_batch_changed", entityId=batch_id, organizationId=tenant.id)
+                self._notify(run, tenant, batches[tenant])
 
-    def _count(self, run: RunContext, tenant: Tenant, batches: Sequence[UsageBatch]) -> None:
+    def _count(self, cloud: Cloud, tenant: Tenant, batches: Sequence[UsageBatch]) -> list[str]:
+        """Return the ids of batches that were counted before with other content."""
         try:
-            changed = self.counters.add(run.cloud, tenant, batches)
+            return self.counters.add(cloud, tenant, batches)
         except RowsTooLarge as large:
             # Periods have piled up, since the rollover is late or old usage arrives: archive them, then count.
             for month, row in large.rows:
-                _archive.close(run.cloud, tenant, month, row, run.cloud.clock.now())
-            changed = self.counters.add(run.cloud, tenant, batches)
-        for batch_id in changed:
-            run.log.warning("usage_batch_changed", entityId=batch_id, organizationId=tenant.id)
+                _archive.close(cloud, tenant, month, row, cloud.clock.now())
+            return self.counters.add(cloud, tenant, batches)
 
     def _notify(self, run: RunContext, tenant: Tenant, batches: Iterable[UsageBatch]) -> None:
         """Send the messages for reached thresholds, once each.

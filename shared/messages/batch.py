@@ -9,29 +9,32 @@ answer, because of the deadline or a crash, is delivered again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared import redaction
-from shared.dead_letters.letter import RECEIVES
 from shared.job.effect import UncertainOutcome
 from shared.job.outcome import Done, Rejected
 from shared.job.setting import SettingError
 from shared.messages import resend, tenant
-from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_now
+from shared.messages.answered_attempts import Answer, AnsweredAttempts
+from shared.messages.failure_answer import answer_failure
 from shared.messages.message import Message, P, read
 from shared.messages.message_handler import Defer, MessageHandler, Postponed
 from shared.messages.tenant import Tenant
-from shared.run import redriven, send
+from shared.messages.tenant_writes import write_by_tenant
+from shared.run import redriven
 from shared.run.failed_message import FailedMessage
 from shared.run.work import failed
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.run.context import RunContext
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class MessageBatch(Generic[P]):
@@ -53,6 +56,7 @@ class MessageBatch(Generic[P]):
         run.message_counts = self.counts
         self._admitted: dict[str, bool] = {}
         self._attempts = AnsweredAttempts(run.cloud, consumer.name, run.log)
+        self._setting_error = _setting_error(consumer, run)
         for record in run.records:
             self._add(record)
 
@@ -73,6 +77,18 @@ class MessageBatch(Generic[P]):
             with self._scope(Tenant(organization)) as owner:
                 self.run.log.info(f"{self.name}_tenant", messages=len(messages))
                 yield owner, messages
+
+    def written(
+        self, write: Callable[[Tenant, Item], Result], items: Mapping[Tenant, Item]
+    ) -> Iterator[tuple[Tenant, Callable[[], Result]]]:
+        """Call `write` with each tenant and its item, several tenants at once.
+
+        Yields each tenant within its scope, with a function that returns the result of its write or raises its
+        exception. See `write_by_tenant` for what the write may do.
+        """
+        for organization, result in write_by_tenant(self.run, write, items):
+            with self._scope(organization):
+                yield organization, result
 
     @contextmanager
     def handling(self, *messages: Message[P]) -> Iterator[None]:
@@ -133,7 +149,8 @@ class MessageBatch(Generic[P]):
             if resend.not_due_yet(self.run.cloud, message):
                 self._count("put_off", message)
                 return
-            self.consumer.check_settings(self.run.cloud.environment)
+            if self._setting_error is not None:
+                raise self._setting_error
             self.messages.append(self._with_payload(message))
         except Exception as error:  # noqa: BLE001 - an invalid message does not stop the others
             self._fail(message, error)
@@ -173,7 +190,7 @@ class MessageBatch(Generic[P]):
     def _done(self, message: Message[P], ms: int) -> None:
         # First: the message is handled, whatever becomes of its dead letter.
         self._count("handled", message)
-        self._log_for(self.log, message).info(f"{self.name}_message_complete", status=Done.word, duration=ms)
+        self.log.info(f"{self.name}_message_complete", **_log_fields(message), status=Done.word, duration=ms)
         if not message.letter:
             return
         try:
@@ -204,41 +221,10 @@ class MessageBatch(Generic[P]):
                 duration=ms,
                 stack=failed(error).stack,
             )
-            answer = self._answer(message, error, text)
+            answer = answer_failure(self.consumer, self.run, self._attempts, message, error, text)
         except Exception as worse:  # noqa: BLE001 - it stays in its queue, which dead-letters it in the end
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
         self._count_failed(message, text, ms, end, answer)
-
-    def _answer(self, message: Message[P], error: Exception, text: str) -> Answer | None:
-        """Send the next attempt or a dead letter, by the policy.
-
-        None where the queue itself delivers the message again.
-        """
-        retry, attempt = self.consumer.retry, message.attempt
-        copied = bool(retry.delays) and resend.fits(message, text)
-        if retry.delays and not copied:
-            # No room for the attributes of a copy: the receives of the queue are the attempts.
-            attempt = max(attempt, message.receives)
-        delay = None if isinstance(error, Rejected) else retry.jittered(attempt)
-        least = ceil(error.seconds) if isinstance(error, Defer) and error.counted else 0
-        made = attempt if retry.delays else message.receives
-        subject = message.subject(self.run.run_id, made, send.code_version(self.run.cloud))
-        if isinstance(error, Rejected):
-            answer = answer_now(self.run.cloud, str(error), reason="rejected", subject=subject)
-        elif delay is None and retry.delays:
-            reason = f"all {retry.attempts} attempts used up"
-            answer = answer_now(self.run.cloud, text, reason=reason, subject=subject)
-        elif copied and delay is not None:
-            answer = answer_now(self.run.cloud, text, max(delay, least))
-        elif message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
-            # The queue would move it to its dead-letter queue now, without the reason.
-            answer = answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up", subject=subject)
-        else:
-            if delay is not None:
-                resend.hide(self.run.cloud, message, max(delay, least))
-            return None
-        self._attempts.answer(message, answer)
-        return answer
 
     def _defer(self, message: Message[P], error: Postponed, log: Log) -> bool:
         """Defer the message; False where that counts as a failure."""
@@ -281,12 +267,26 @@ class MessageBatch(Generic[P]):
         )
 
     def _log_for(self, log: Log, message: Message[P]) -> Log:
-        fields = {
-            "organizationId": message.tenant,
-            "entityId": message.entity,
-            "correlationId": message.correlation_id,
-        }
-        return log.bind(messageId=message.id, **{name: value for name, value in fields.items() if value})
+        return log.bind(**_log_fields(message))
+
+
+def _log_fields(message: Message[Any]) -> dict[str, str]:
+    fields = {
+        "messageId": message.id,
+        "organizationId": message.tenant,
+        "entityId": message.entity,
+        "correlationId": message.correlation_id,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _setting_error(consumer: MessageHandler[Any], run: RunContext) -> SettingError | None:
+    """Error of the consumer's settings, which defers each of its messages."""
+    try:
+        consumer.check_settings(run.cloud.environment)
+    except SettingError as error:
+        return error
+    return None
 
 
 def _ms_since(began: float) -> int:

@@ -6,6 +6,7 @@ The guard limits DynamoDB calls to the rows of one tenant.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class TenantGuard:
     def __init__(self, cloud: Cloud) -> None:
         self.active = False
         self.tenant = None
+        # The tenant of a thread that has one of its own.
+        self._thread = threading.local()
         self.tables: Mapping[str, Table] = {cloud.names.table(table.name): table for table in tables.TABLES}
         # Before a request is built and sent.
         cloud.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._check)
@@ -83,15 +86,30 @@ class TenantGuard:
         finally:
             self.active, self.tenant = before
 
+    @contextmanager
+    def thread_scope(self, tenant: Tenant) -> Iterator[None]:
+        """Limit calls of this thread to this tenant.
+
+        Other threads keep theirs: use it within a `scope`, to write the rows of several tenants at once.
+        """
+        before = getattr(self._thread, "tenant", None)
+        self._thread.tenant = tenant
+        try:
+            yield
+        finally:
+            self._thread.tenant = before
+
     def _check(self, params: Mapping[str, Any], model: OperationModel, **_: Any) -> None:
-        if not self.active:
+        own: Tenant | None = getattr(self._thread, "tenant", None)
+        if not self.active and own is None:
             return
+        tenant = own or self.tenant
         for name, call in _calls(params):
             table = self.tables.get(name)
             if table is None or not table.by_tenant:
                 continue
-            if model.name in WITHOUT_KEY or self.tenant is None or not _within(self.tenant, table, call):
-                owner = f"for {self.tenant.id}" if self.tenant else "for no tenant"
+            if model.name in WITHOUT_KEY or tenant is None or not _within(tenant, table, call):
+                owner = f"for {tenant.id}" if tenant else "for no tenant"
                 raise OutsideTenant(
                     f"{model.name} on {name} {owner}: it is not limited to the tenant's key; take the partition key "
                     "from tenant.key(kind), within the tenant's scope"
