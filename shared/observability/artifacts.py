@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import clock, redaction
 from shared.aws.names import NO_TARGET
@@ -25,6 +25,24 @@ class ArtifactConflict(Exception):
     """Other writers moved the pointer; the dated object is written."""
 
 
+class Pointer(NamedTuple):
+    """A version of `latest.json` that this task has written."""
+
+    #: Timestamp of its record.
+    at: str
+    #: S3's ETag.
+    etag: str
+
+
+class Written(NamedTuple):
+    """Result of a write."""
+
+    #: Key of the dated object.
+    key: str
+    #: The pointer; None where a newer one stands.
+    pointer: Pointer | None
+
+
 class Artifacts:
     """The artifacts of one task."""
 
@@ -32,10 +50,13 @@ class Artifacts:
         self.cloud = cloud
         self.task = task
 
-    def write(self, record: Mapping[str, Any], host: str, at: datetime, run: str) -> str:
-        """Write `<task>/<host>/<yyyy>/<mm>/<dd>/<run>.json`, then move `latest.json`. Returns the dated key.
+    def write(
+        self, record: Mapping[str, Any], host: str, at: datetime, run: str, last: Pointer | None = None
+    ) -> Written:
+        """Write `<task>/<host>/<yyyy>/<mm>/<dd>/<run>.json`, then move `latest.json`.
 
-        record: with kind, ok, status and ms; `at` and `host` are added, and all of it is redacted.
+        record: with kind, ok, status and ms; `at` and `host` are added, and all of it is redacted. last: the pointer as
+        an earlier write left it, which saves reading it; it may be outdated.
         """
         folder = f"{self.task}/{_segment(host)}"
         key = f"{folder}/{at:%Y/%m/%d}/{run}.json"
@@ -46,11 +67,31 @@ class Artifacts:
             # The SDK repeated a request whose reply was lost: the object is our own, since run ids are unique.
             if _status(error) != 412:
                 raise
-        self._move(f"{folder}/latest.json", body, clock.iso(at))
-        return key
+        pointer = f"{folder}/latest.json"
+        etag = (self._replace(pointer, body, clock.iso(at), last) if last else "") or self._move(
+            pointer, body, clock.iso(at)
+        )
+        return Written(key, Pointer(clock.iso(at), etag) if etag else None)
 
-    def _move(self, pointer: str, body: bytes, at: str) -> None:
-        """Overwrite an older pointer, unless it has changed since it was read."""
+    def _replace(self, pointer: str, body: bytes, at: str, last: Pointer) -> str:
+        """Overwrite the pointer that an earlier write left.
+
+        Returns its new ETag, "" where a read has to decide.
+        """
+        if at < last.at:
+            return ""
+        try:
+            return self._put(pointer, body, IfMatch=last.etag)
+        except self.cloud.s3.exceptions.ClientError as error:
+            if _status(error) not in (404, 409, 412):
+                raise
+        return ""
+
+    def _move(self, pointer: str, body: bytes, at: str) -> str:
+        """Overwrite an older pointer, unless it has changed since it was read.
+
+        Returns its new ETag, "" where a newer one stands.
+        """
         for _ in range(TRIES):
             condition = {"IfNoneMatch": "*"}
             try:
@@ -63,25 +104,24 @@ class Artifacts:
                 # One ahead of the clock was written by a machine with a wrong clock: it must not stand until then.
                 ahead = clock.iso(self.cloud.clock.now() + clock.FURTHEST_AHEAD)
                 if at < json.loads(current["Body"].read())["at"] <= ahead:
-                    return
+                    return ""
                 condition = {"IfMatch": current["ETag"]}
             try:
-                self._put(pointer, body, **condition)
+                return self._put(pointer, body, **condition)
             except self.cloud.s3.exceptions.ClientError as error:
                 if _status(error) not in (404, 409, 412):
                     raise
-            else:
-                return
         raise ArtifactConflict(f"{pointer} moved {TRIES} times while it was being written")
 
-    def _put(self, key: str, body: bytes, **condition: str) -> None:
-        self.cloud.s3.put_object(
+    def _put(self, key: str, body: bytes, **condition: str) -> str:
+        answer = self.cloud.s3.put_object(
             Bucket=self.cloud.names.bucket,
             Key=key,
             Body=body,
             ContentType="application/json",
             **condition,  # type: ignore[arg-type]
         )
+        return answer["ETag"]
 
 
 def _segment(host: str) -> str:

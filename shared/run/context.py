@@ -13,7 +13,7 @@ from shared import redaction
 from shared.aws.names import NO_TARGET
 from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.outcome import Done
-from shared.observability.artifacts import Artifacts
+from shared.observability.artifacts import Artifacts, Pointer, Written
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Batch, Firing
 
@@ -72,6 +72,8 @@ class RunContext:
     pauses: Mapping[str, Pause] | None = None
     #: Number of shards that this run has started in place of the work.
     started_shards: int = 0
+    #: Values of the settings that were read, by name.
+    settings_read: dict[str, Any] = field(default_factory=dict, repr=False)
     #: Monotonic clock at the start, for the duration.
     monotonic_start: float = field(default_factory=time.monotonic)
 
@@ -149,13 +151,16 @@ class RunContext:
         return self.batch.records if self.batch else ()
 
     def setting(self, name: str) -> Any:
-        """Read a declared setting from the environment.
+        """Read a declared setting from the environment, once per run.
 
         Raises LookupError for one that the job does not declare.
         """
+        if name in self.settings_read:
+            return self.settings_read[name]
         for setting in self.job.all_settings():
             if setting.name == name:
-                return setting.read(self.cloud.environment)
+                value = self.settings_read[name] = setting.read(self.cloud.environment)
+                return value
         raise LookupError(f"{self.job.name} declares no setting {name!r}; add it to its settings")
 
     @property
@@ -270,11 +275,14 @@ class RunContext:
 
         return pauses.recent(self.cloud, self.job.name) if self.batch else pauses.read(self.cloud, self.job.name)
 
-    def write_artifact(self, record: Mapping[str, Any], host: str | None = None) -> str:
-        """Write an artifact to the bucket and return its key.
+    def write_artifact(
+        self, record: Mapping[str, Any], host: str | None = None, last: Pointer | None = None
+    ) -> Written:
+        """Write an artifact to the bucket.
 
-        record: kind, ok, status, ms and further data.
+        record: kind, ok, status, ms and further data. last: what an earlier write of the host returned as its pointer.
         """
-        key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run_id)
-        self.artifacts.append(key)
-        return key
+        artifacts = Artifacts(self.cloud, self.job.name)
+        written = artifacts.write(record, host or self.target, self.started, self.run_id, last)
+        self.artifacts.append(written.key)
+        return written

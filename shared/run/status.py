@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
+from shared.observability.artifacts import Pointer
 from shared.redaction import SHORT, excerpt
 from shared.run import streaks
 from shared.store import keys, table
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Fields of the streak, which a run that is neither good nor bad leaves as they are.
 STREAK = ("streak", "firstError", "failingSince", "lastGood")
+# Attribute of a host's item: timestamp and ETag of `latest.json`.
+LATEST = "latest"
 # Tries of a write that ends a streak while others count in it.
 TRIES = 3
 
@@ -67,7 +70,13 @@ def from_outcome(
 
 
 def write_host(
-    cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any], started: datetime | None = None
+    cloud: Cloud,
+    job: Job,
+    host: str,
+    tick: str,
+    status: Mapping[str, Any],
+    started: datetime | None = None,
+    pointer: Pointer | None = None,
 ) -> bool:
     """Write the status item of one host.
 
@@ -75,11 +84,18 @@ def write_host(
 
     `streak` counts bad results in a row, and `firstError` is the note of the first. The item's `at` is the start of the
     run (default: that of the status). The condition on it keeps a repeated write from counting twice, and a run that
-    ends late from overwriting a later one.
+    ends late from overwriting a later one. pointer: that of the host's artifacts, which `pointer_of` returns later.
     """
     at = clock.iso(started) if started else status["at"]
     ahead = clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
-    values = {":status": dict(status), ":tick": tick, ":at": at, ":ahead": ahead}
+    values: dict[str, Any] = {":status": dict(status), ":tick": tick, ":at": at, ":ahead": ahead}
+    sets, names = "#status = :status, tick = :tick, #at = :at", {"#status": "status", "#at": "at"}
+    if pointer is not None:
+        sets, names, values = (
+            f"{sets}, #latest = :latest",
+            {**names, "#latest": LATEST},
+            {**values, ":latest": [*pointer]},
+        )
     item: dict[str, Any] = {}
     for _ in range(TRIES):
         # Most hosts have no streak: the item is read, by a refusal, only to end one.
@@ -89,10 +105,10 @@ def write_host(
                 cloud,
                 STATE,
                 keys.claim(job.key, host),
-                streak.expression("#status = :status, tick = :tick, #at = :at"),
+                streak.expression(sets),
                 {**values, **streak.values},
                 condition=streak.under("attribute_not_exists(#at) OR #at < :at OR #at > :ahead"),
-                names={"#status": "status", "#at": "at"},
+                names=names,
             )
         except ConditionFailed as refused:
             if not streaks.changed(refused.item, item) or not status["ok"]:
@@ -101,6 +117,11 @@ def write_host(
         else:
             return True
     return False
+
+
+def pointer_of(item: Mapping[str, Any]) -> Pointer | None:
+    """The pointer of a host's artifacts, by its status item."""
+    return Pointer(*item[LATEST]) if LATEST in item else None
 
 
 def read_hosts(cloud: Cloud, job: Job, hosts: Sequence[str]) -> dict[str, dict[str, Any]]:

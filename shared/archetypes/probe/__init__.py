@@ -10,13 +10,13 @@ import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from shared import clock, redaction
+from shared import clock
+from shared.archetypes.probe.recorder import HostRecorder
 from shared.archetypes.probe.visit import Verdict, Visit, VisitResult
-from shared.concurrency import Overdue, fan_out
+from shared.concurrency import fan_out
 from shared.http import sites
 from shared.http.client import REDIRECTS, HostBusy, HttpClient, HttpResponse, NoResponse
 from shared.http.sites import Site, Sites, host_of
@@ -32,8 +32,6 @@ from shared.run.context import RunContext
 
 __all__ = ["REDIRECTS", "HttpResponse", "NoResponse", "Probe", "Verdict", "Visit", "host_of"]
 
-# Statuses whose Retry-After is honoured.
-BUSY = (429, 503)
 # Bad sites that a run's note names.
 NAMED = 5
 
@@ -106,7 +104,7 @@ class Probe(Job, archetype=True):
         judged, held = self._judged(run, items), self._held(run, items)
         waiting, paused = sites.without_paused(run, self._waiting(run, configured, {**judged, **held}))
         bad = [f"{host} (at an earlier attempt)" for host, ok in judged.items() if not ok]
-        visited = self._visit_all(run, configured, waiting[: run.cap], bad)
+        visited = self._visit_all(run, configured, waiting[: run.cap], items, bad)
         count = len(judged) + visited
         through = waiting[:visited]
         if len(through) < len(waiting):
@@ -117,7 +115,14 @@ class Probe(Job, archetype=True):
         note = "; ".join(filter(None, (done.note, sites.paused_note(paused), _held_note(held))))
         return replace(done, counts={**done.counts, **extra}, note=note)
 
-    def _visit_all(self, run: RunContext, configured: Sites, waiting: list[Site], bad: list[str]) -> int:
+    def _visit_all(
+        self,
+        run: RunContext,
+        configured: Sites,
+        waiting: list[Site],
+        items: Mapping[str, Mapping[str, Any]],
+        bad: list[str],
+    ) -> int:
         """Visit and record the sites until the run's time is up.
 
         Returns how many were visited.
@@ -131,7 +136,7 @@ class Probe(Job, archetype=True):
             read=self.read_timeout,
             remaining=run.remaining,
         )
-        with closing(http):
+        with closing(http), HostRecorder(self, run, items) as recorder:
             for site, result in fan_out(
                 partial(self._visit, run, http),
                 waiting,
@@ -141,10 +146,10 @@ class Probe(Job, archetype=True):
             ):
                 visited += 1
                 run.spend(items=1)
-                # Only this thread writes: the visiting threads cannot write anything after the run has ended.
-                verdict = self._record(run, site, result)
-                if not verdict.ok:
-                    bad.append(f"{site.host} ({verdict.note})" if verdict.note else site.host)
+                recorder.add(site, result)
+        for host, verdict in recorder.verdicts.items():
+            if not verdict.ok:
+                bad.append(f"{host} ({verdict.note})" if verdict.note else host)
         return visited
 
     def _done(
@@ -233,33 +238,6 @@ class Probe(Job, archetype=True):
                 f"{self.name}_unreadable", entityId=visit.site.host, error=str(error), stack=traceback.format_exc()
             )
         return VisitResult(verdict, answer, answer.ms if answer else round((time.monotonic() - started) * 1000))
-
-    def _record(self, run: RunContext, site: Site, result: VisitResult | Exception) -> Verdict:
-        """Write a site's artifact, then its status.
-
-        A site with a status is not visited again in this tick.
-        """
-        if not isinstance(result, VisitResult):
-            ms = round(self.patience * 1000) if isinstance(result, Overdue) else 0
-            result = VisitResult(Verdict(False, str(result)), None, ms)
-        verdict, code = result.verdict, result.answer.status if result.answer else None
-        note = redaction.excerpt(verdict.note, redaction.SHORT)
-        outcome = {"ok": verdict.ok, "ms": result.ms, "note": note}
-        seen = dict(verdict.seen)
-        if result.answer and self.sampled:
-            seen["sample"] = result.answer.text
-        seen = {name: redaction.sample(value) if isinstance(value, str) else value for name, value in seen.items()}
-        record = {"kind": self.name, "status": code, **outcome, "tick": run.firing.position, **seen}
-        run.write_artifact(record, site.host)
-        fields = {"outcome": "done", "at": clock.iso(run.cloud.clock.now()), "statusCode": code, **outcome}
-        if result.answer and result.answer.retry_after and code in BUSY:
-            # Later runs leave the site out until then.
-            until = run.cloud.clock.now() + timedelta(seconds=result.answer.retry_after)
-            fields["retryAfter"] = clock.iso(until)
-        known = {name: value for name, value in fields.items() if value not in (None, "")}
-        status.write_host(run.cloud, self, site.host, run.firing.position, known, run.started)
-        run.log.info(f"{self.name}_judged", entityId=site.host, **known)
-        return Verdict(verdict.ok, note)
 
 
 def _held_note(held: Mapping[str, str]) -> str:
