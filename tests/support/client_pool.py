@@ -9,8 +9,8 @@ from typing import Any
 
 from shared.aws.cloud import Cloud
 
-# Service, bounds, validated, region.
-ClientKey = tuple[str, tuple[int, int, int], bool, str]
+# Service, bounds, region.
+ClientKey = tuple[str, tuple[int, int, int], str]
 make_client = Cloud._client
 
 
@@ -27,19 +27,19 @@ class ClientPool:
         self._clouds: dict[str, Cloud] = {}
         self._taken: list[tuple[ClientKey, RecordedEvents, Any]] = []
 
-    def take(self, cloud: Cloud, service: str, bounds: tuple[int, int, int], *, validated: bool) -> Any:
+    def take(self, cloud: Cloud, service: str, bounds: tuple[int, int, int]) -> Any:
         # Its session may have event handlers, which its clients inherit.
         own_session = "session" in vars(cloud)
         if own_session or any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
-            return make_client(cloud, service, bounds, validated=validated)
-        key = (service, bounds, validated, cloud.names.region)
-        client = self._free[key].pop() if self._free[key] else self._make(cloud, service, bounds, validated)
+            return make_client(cloud, service, bounds)
+        key = (service, bounds, cloud.names.region)
+        client = self._free[key].pop() if self._free[key] else self._make(cloud, service, bounds)
         self._taken.append((key, RecordedEvents(client.meta.events), client))
         return client
 
-    def _make(self, cloud: Cloud, service: str, bounds: tuple[int, int, int], validated: bool) -> Any:
+    def _make(self, cloud: Cloud, service: str, bounds: tuple[int, int, int]) -> Any:
         maker = self._clouds.setdefault(cloud.names.region, Cloud(cloud.names, environment={}))
-        return make_client(maker, service, bounds, validated=validated)
+        return make_client(maker, service, bounds)
 
     def take_back(self) -> None:
         """Remove the event handlers of all clients in use, and keep the clients for the next test."""

@@ -60,13 +60,11 @@ class SimulatedAws:
         current = cls._current
         return current if current and current._cloud is cloud else None
 
-    def client(
-        self, cloud: Cloud, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True
-    ) -> Any:
+    def client(self, cloud: Cloud, service: str, bounds: tuple[int, int, int] = PATIENT) -> Any:
         """Make a client, as `Cloud._client` does."""
         # No thread gets a client before the resources of its service exist.
         with self._lock:
-            return self._made(cloud, service, bounds, validated)
+            return self._made(cloud, service, bounds)
 
     def start_moto(self) -> None:
         """Start moto, also for clients that are not of this cloud."""
@@ -74,8 +72,8 @@ class SimulatedAws:
             self._moto = mock_aws()
             self._moto.start()
 
-    def _made(self, cloud: Cloud, service: str, bounds: tuple[int, int, int], validated: bool) -> Any:
-        client = self._clients.take(cloud, service, bounds, validated=validated)
+    def _made(self, cloud: Cloud, service: str, bounds: tuple[int, int, int]) -> Any:
+        client = self._clients.take(cloud, service, bounds)
         if service == "dynamodb" and self.tables is not None:
             self.tables.serve(client)
             return client

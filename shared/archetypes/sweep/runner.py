@@ -246,25 +246,24 @@ class SweepRun:
         if not isinstance(verdict, Succeeded):
             fields["last_error"] = redaction.excerpt(result.why, LONGEST_ERROR)
         known = {name: value for name, value in fields.items() if name in type(item).model_fields}
-        return self._change(due.row, known | dict(changes), puts)
+        return self._change(due, known | dict(changes), puts)
 
     def _defer(self, due: DueItem, error: Exception, word: str, wait: float = 0) -> tuple[str, str]:
         """Defer an attempt that was not made: its number stays."""
         at = self.run.at + min(DEFERRAL + next(self.deferrals) * STEP, LONGEST_DEFERRAL)
         if wait:
             at = max(at, self.cloud.clock.now() + timedelta(seconds=wait))
-        self._change(due.row, self.job.on_retry(due.item, at))
+        self._change(due, self.job.on_retry(due.item, at))
         return word, str(error)
 
     def _postpone(self, due: DueItem) -> None:
         """Defer the same attempt, so that other items are attempted first."""
-        self._change(due.row, self.job.on_retry(due.item, self.cloud.clock.now() + POSTPONEMENT))
+        self._change(due, self.job.on_retry(due.item, self.cloud.clock.now() + POSTPONEMENT))
 
-    def _change(self, row: Row, changes: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
+    def _change(self, due: DueItem, changes: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
         if not changes:
             return False
-        item = self.model.from_row(row.item).with_changes(changes)
-        return self._update_row(row, item.item(), puts)
+        return self._update_row(due.row, due.item.with_changes(changes).item(), puts)
 
     def _update_row(self, row: Row, after: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
         marks = {name: row.item[name] for name in MARKS if name != FAULT and name in row.item}

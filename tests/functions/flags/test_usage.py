@@ -132,6 +132,28 @@ def test_a_write_whose_reply_was_lost_counts_once(world: World, monkeypatch: pyt
     assert counted(world)["2026-03#exports"] == 2
 
 
+def test_a_failed_write_of_one_organization_retries_its_messages_and_no_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for org in ("org_2", "org_3"):
+        world.organization(org)
+    job, real = Usage(), world.cloud.dynamodb.transact_write_items
+
+    def write(**asked: Any) -> Any:
+        if "org_2#" in str(asked):
+            raise OSError("its partition is not reached")
+        return real(**asked)
+
+    monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", write)
+    world.deliver(job, *(batch(number, org=f"org_{number % 3 + 1}") for number in range(9)))
+    again = world.sent("flagship:usage")
+    assert [message["payload"]["batchId"] for message in again] == ["b1", "b4", "b7"]
+    assert [counted(world, f"org_{org}")["2026-03#exports"] for org in (1, 2, 3)] == [3, 0, 3]
+    monkeypatch.undo()
+    world.deliver(job, *again, attempt="2")
+    assert [counted(world, f"org_{org}")["2026-03#exports"] for org in (1, 2, 3)] == [3, 3, 3]
+
+
 @pytest.mark.parametrize("hours", [-1, 1, 24, 24 * 31])
 def test_a_batch_id_counts_once_whatever_it_contains_and_whenever_it_comes(hours: int, world: World) -> None:
     job = Usage()
