@@ -16,7 +16,7 @@ from cli.environment import STAGE, deployment_variables, external, replace_envir
 from cli.exit_codes import CommandError, Exit
 from shared import advised_commands
 from shared.aws.cloud import Cloud
-from shared.aws.names import LOCAL, PRODUCTION, Names
+from shared.aws.names import ALERTS_TOPIC, BUCKET, LOCAL, PRODUCTION, Names
 
 # Domains of queue URLs, by partition, where they differ from amazonaws.com.
 DOMAINS = {"aws-cn": "amazonaws.com.cn"}
@@ -114,7 +114,12 @@ def open_account(stage: str) -> Iterator[Cloud]:
     domain = DOMAINS.get(partition, "amazonaws.com")
     output.notice(f"account {caller['Account']}, stage {stage}, {region}, as {caller['Arn']}")
     with replace_environment({**os.environ, **deployment_variables(stage, caller["Account"], region)}):
-        yield Cloud(Names(stage, caller["Account"], region, partition, domain))
+        names = Names(
+            *(stage, caller["Account"], region, partition, domain),
+            given_bucket=os.environ.get(BUCKET, ""),
+            given_topic=os.environ.get(ALERTS_TOPIC, ""),
+        )
+        yield Cloud(names)
 
 
 @contextmanager

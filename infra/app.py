@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,13 +20,15 @@ if str(ROOT) not in sys.path:
     # `python infra/app.py` puts infra/ there, not the folder above it.
     sys.path[0] = str(ROOT)
 
-from infra import node  # noqa: E402 - before aws_cdk, which starts node when it is imported
+from infra import bytecode, node  # noqa: E402 - before aws_cdk, which is large and starts node when it is imported
 
+bytecode.keep()
 node.choose()
 
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
-from infra import app_context, platform, public, quotas, stage_file  # noqa: E402
+from infra import app_context, platform, public, quotas, stage_file, synth, template_validation  # noqa: E402
+from infra.account_resources import AccountError  # noqa: E402
 from infra.deployment import Deployment  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
@@ -45,14 +48,18 @@ STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (
     *(DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError),
-    *(UnknownIndex, app_context.ContextError),
+    *(UnknownIndex, AccountError, app_context.ContextError, template_validation.TemplateError),
 )
 
 
 def read_deployment(file: StageFile) -> Deployment:
     stage = file.stage
     return Deployment(
-        names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX, declared_production(os.environ)),
+        names=Names(
+            *(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX, declared_production(os.environ)),
+            given_bucket=file.account.bucket,
+            given_topic=file.account.alerts_topic,
+        ),
         jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
         target=platform.on_this_machine() if stage == LOCAL else platform.on_lambda(),
         environment=os.environ,
@@ -61,6 +68,7 @@ def read_deployment(file: StageFile) -> Deployment:
         protected=file.protected,
         secrets=frozenset(file.secrets) if file.known else None,
         created_elsewhere=frozenset(file.existing),
+        account=file.account,
     )
 
 
@@ -88,14 +96,21 @@ def grants(deployment: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
     ]
 
 
+def account_and_region() -> tuple[str | None, str | None]:
+    """Account and region of the CDK command line, if known."""
+    return os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")
+
+
 def _in_order(deployment: Deployment) -> list[str]:
     return sorted(deployment.groups, key=lambda name: name != PLATFORM_GROUP)
 
 
-def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None:
+def build(
+    app: App, deployment: Deployment, urls: list[public.Endpoint], tags: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Build every stack, in deployment order.
 
-    Stacks refer to resources of earlier stacks by name.
+    Stacks refer to resources of earlier stacks by name. tags: of every resource, beside the stacks' own.
     """
 
     def options(group: str, description: str) -> dict[str, Any]:
@@ -104,10 +119,11 @@ def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None
             "description": f"Nightshift: {description}",
             "termination_protection": deployment.protected,
             # CloudFormation passes them on to the resources. No tag of the commit: each would update every resource.
-            "tags": {STAGE_TAG: deployment.names.stage, GROUP_TAG: group},
+            "tags": {**tags, STAGE_TAG: deployment.names.stage, GROUP_TAG: group},
         }
 
-    where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+    account, region = account_and_region()
+    where = Environment(account=account, region=region)
     state = State(
         app,
         deployment,
@@ -179,6 +195,7 @@ def main() -> None:
             f"cold start takes 3.7 times as long: uv python install {deployment.target.python}\n"
         )
     check_settings()
+    file.account.check(*account_and_region())
     quotas.check_declarations(deployment)
     groups = {
         **{group: deployment.ships_manifest(group) for group in _in_order(deployment)},
@@ -189,15 +206,20 @@ def main() -> None:
     with ThreadPoolExecutor(2, "packing") as pool:
         for group, manifest in groups.items():
             pool.submit(packages, group, deployment, with_manifest=manifest).add_done_callback(progress.packed)
-        build(app, deployment, urls)
-    progress.say("writing and validating the templates")
+        build(app, deployment, urls, file.tags)
+    deployment.imports.parsed.save()
+    progress.say("writing the templates")
     if app.node.try_get_context(app_context.NAG):
         from infra import nag
 
-        nag.check(app, file.stage, grants(deployment, urls))
-    # Not validated for the local cloud: the tests do it, and it takes seconds.
-    assembly = app.synth(skip_validation=file.stage == LOCAL)
-    quotas.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
+        nag.check(app, deployment.names, grants(deployment, urls))
+    folder = Path(app.synth().directory)
+    quotas.check_templates(synth.read(folder))
+    if file.stage != LOCAL:
+        # The local cloud's templates are those of a stage, which the tests validate.
+        files = synth.files(folder)
+        changed = template_validation.check(app, files, *account_and_region())
+        progress.say(f"validated {changed} of {len(files)} templates")
 
 
 if __name__ == "__main__":

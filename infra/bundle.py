@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra.deployment import ROOT, Deployment
+from infra.deployment import ROOT, SHIPPED, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package, cached, compile_all, copy, unpack
 from infra.platform import LambdaPlatform
@@ -57,7 +57,8 @@ def bundle(
 
 def _sources(root: Path, group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
     """Files of the group's folder, and modules that its code can import."""
-    graph = ImportGraph(root, RUNTIME, GROUPS, WORKERS)
+    own = deployment.imports
+    graph = own if root == ROOT else ImportGraph(root, *SHIPPED, parsed=own.parsed)
     entry_points = [GROUPS, *_below(graph, f"{GROUPS}.{group}")]
     if deployment.of_group(group):
         entry_points.append(HANDLER)

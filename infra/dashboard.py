@@ -55,7 +55,8 @@ class Dashboard(cloudwatch.CfnDashboard):
             ("Oldest message, s", _listed("AWS/SQS", oldest, "QueueName", waiting), "Maximum"),
             ("Write units", _listed("AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", tables), "Sum"),
         ]
-        widgets = [_graph(number, *graph) for number, graph in enumerate(graphs)]
+        region = Aws.REGION
+        widgets = [_graph(number, region, *graph) for number, graph in enumerate(graphs)]
         body = Stack.of(scope).to_json_string({"widgets": widgets})
         super().__init__(scope, "Dashboard", dashboard_name=names.of("overview"), dashboard_body=body)
 
@@ -72,7 +73,7 @@ def _listed(namespace: str, metric: str, dimension: str, values: list[str]) -> l
     return [[namespace, metric, dimension, value] for value in values]
 
 
-def _graph(number: int, title: str, metrics: list[Any], statistic: str) -> dict[str, Any]:
+def _graph(number: int, region: str, title: str, metrics: list[Any], statistic: str) -> dict[str, Any]:
     return {
         "type": "metric",
         "x": WIDTH * (number % 2),
@@ -81,7 +82,7 @@ def _graph(number: int, title: str, metrics: list[Any], statistic: str) -> dict[
         "height": HEIGHT,
         "properties": {
             "title": title,
-            "region": Aws.REGION,
+            "region": region,
             "period": FIVE_MINUTES,
             "stat": statistic,
             "metrics": metrics,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from infra.account_resources import AccountResources
+from infra.import_graph import ImportGraph, ParsedModules
 from infra.platform import LambdaPlatform
 from shared.aws.names import CELERY, Names
 from shared.job.definition import INLINE, Job
@@ -15,6 +18,8 @@ from shared.mail.mime import address
 from shared.mail.route import RELAY, SENDER
 
 ROOT = Path(__file__).resolve().parent.parent
+# Folders whose modules a bundle may contain.
+SHIPPED = ("shared", "functions", "workers")
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,20 @@ class Deployment:
     created_elsewhere: frozenset[str] = frozenset()
     """Resources that exist, and which no stack creates: `secret/mail-relay`, `queue/mailbox-dlq`."""
 
+    account: AccountResources = field(default_factory=AccountResources)
+    """Resources of the account that the stacks use instead of their own."""
+
     def existing(self, kind: str) -> set[str]:
         """Names of the resources of a kind that no stack creates."""
         return {name.partition("/")[2] for name in self.created_elsewhere if name.startswith(f"{kind}/")}
 
     def uses_secret(self, name: str) -> bool:
         return self.secrets is None or name in self.secrets
+
+    @cached_property
+    def imports(self) -> ImportGraph:
+        """Import graph of this tree, which is read once for all bundles."""
+        return ImportGraph(ROOT, *SHIPPED, parsed=ParsedModules.of_this_tree())
 
     @property
     def groups(self) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from aws_cdk import CfnTag
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -12,6 +13,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra import quotas, removal, roles
+from infra.account_resources import AccountResources
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
@@ -59,11 +61,15 @@ class Code(Construct):
         quotas.check_packages(f"functions/{group}", (code, dependencies))
         self.target = deployment.target
         self.production = deployment.names.production
-        self.code = assets.Asset(self, "Bundle", path=str(code.path), asset_hash=code.digest)
+        self.names, self.account = deployment.names, deployment.account
+        bundled = assets.Asset(self, "Bundle", path=str(code.path), asset_hash=code.digest)
+        # Read once: each read is a call of node.
+        self.code = lambda_.CfnFunction.CodeProperty(s3_bucket=bundled.s3_bucket_name, s3_key=bundled.s3_object_key)
         # The S3 key of the bundle begins with it.
-        self.version = self.code.asset_hash[:VERSION_DIGITS]
+        self.version = bundled.asset_hash[:VERSION_DIGITS]
+        self.managed_policies = [self._vpc_policy()] if self.account.subnets else None
         third_party = assets.Asset(self, "Packages", path=str(dependencies.path), asset_hash=dependencies.digest)
-        self.layer = lambda_.CfnLayerVersion(
+        self.layer: str = lambda_.CfnLayerVersion(
             self,
             "Layer",
             layer_name=f"{deployment.names.of(group)}-packages",
@@ -73,7 +79,20 @@ class Code(Construct):
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[self.target.architecture],
             description="Third-party packages as pinned in uv.lock",
-        )
+        ).ref
+
+    def _vpc_policy(self) -> str:
+        """One policy for all roles of the stack.
+
+        As a part of each role, it would exceed IAM's limit.
+        """
+        statements = roles.in_vpc(self.names, self.account)
+        return iam.CfnManagedPolicy(
+            self,
+            "Vpc",
+            description="Network interfaces of the functions, for Lambda alone",
+            policy_document=roles.document(statements),
+        ).ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +109,38 @@ class FunctionSpec:
     memory: int
     log_days: int
     environment: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Function(Construct):
+    """Function with its role and its log group.
+
+    `ref` and `arn` are tokens of its name and its ARN.
+    """
+
     def __init__(self, scope: Construct, spec: FunctionSpec, allowed: Iterable[roles.Statement], code: Code) -> None:
         super().__init__(scope, "Run")
         # Created here, not by Lambda on the first call: then its lines would never expire.
         log_group = logs.CfnLogGroup(
-            self, "Logs", log_group_name=f"/aws/lambda/{spec.name}", retention_in_days=spec.log_days
+            self,
+            "Logs",
+            log_group_name=f"/aws/lambda/{spec.name}",
+            retention_in_days=spec.log_days,
+            kms_key_id=code.account.kms_key or None,
         )
         removal.keep(log_group, production=code.production)
         write_logs = roles.allow(("logs:CreateLogStream", "logs:PutLogEvents"), log_group.attr_arn)
+        statements = [write_logs, *allowed]
+        if code.account.kms_key:
+            statements.append(roles.use_key(code.names, code.account.kms_key, statements))
         role = iam.CfnRole(
             self,
             "Role",
             description=f"Grants of {spec.name}",
             assume_role_policy_document=roles.trusts("lambda.amazonaws.com"),
-            policies=[
-                iam.CfnRole.PolicyProperty(policy_name="grants", policy_document=roles.document([write_logs, *allowed]))
-            ],
+            policies=[iam.CfnRole.PolicyProperty(policy_name="grants", policy_document=roles.document(statements))],
+            managed_policy_arns=code.managed_policies,
+            permissions_boundary=code.account.permissions_boundary or None,
         )
         self.resource = lambda_.CfnFunction(
             self,
@@ -118,8 +150,8 @@ class Function(Construct):
             runtime=RUNTIME,
             architectures=[code.target.architecture],
             handler=spec.handler,
-            code=lambda_.CfnFunction.CodeProperty(s3_bucket=code.code.s3_bucket_name, s3_key=code.code.s3_object_key),
-            layers=[code.layer.ref],
+            code=code.code,
+            layers=[code.layer],
             role=role.attr_arn,
             timeout=spec.timeout,
             memory_size=spec.memory,
@@ -127,4 +159,15 @@ class Function(Construct):
                 variables={**spec.environment, CODE_VERSION: code.version}
             ),
             logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
+            vpc_config=_vpc(code.account),
+            tags=[CfnTag(key=key, value=value) for key, value in spec.tags.items()] or None,
         )
+        self.ref, self.arn = self.resource.ref, self.resource.attr_arn
+
+
+def _vpc(account: AccountResources) -> lambda_.CfnFunction.VpcConfigProperty | None:
+    if not account.subnets:
+        return None
+    return lambda_.CfnFunction.VpcConfigProperty(
+        subnet_ids=list(account.subnets), security_group_ids=list(account.security_groups)
+    )

@@ -16,6 +16,9 @@ from infra.job import DeployedJob
 from shared.aws.names import DEAD
 from shared.job.definition import Job
 
+# Seconds for which SQS uses a data key: each call of KMS is paid for.
+KEY_REUSE = 3600
+
 
 class Group(Stack):
     def __init__(self, scope: Construct, group: str, deployment: Deployment, **stack: Any) -> None:
@@ -39,7 +42,7 @@ class Group(Stack):
     def _queue(self, queue: queues.Queue) -> sqs.CfnQueue:
         if queue.name in self.queues:
             return self.queues[queue.name]
-        names = self.deployment.names
+        names, key = self.deployment.names, self.deployment.account.kms_key
         resource = sqs.CfnQueue(
             self,
             f"Queue-{queue.name.replace(':', '-')}",
@@ -47,7 +50,9 @@ class Group(Stack):
             visibility_timeout=queue.visibility,
             message_retention_period=queues.retention(queue.name, self.planned),
             receive_message_wait_time_seconds=20,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=None if key else True,
+            kms_master_key_id=key or None,
+            kms_data_key_reuse_period_seconds=KEY_REUSE if key else None,
             redrive_policy=self._redrive(queue),
         )
         self.queues[queue.name] = resource

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from infra import derived
 
 # An attribute of a module, as in `record = "shared.product.records.mail.Cycle"`; an archetype imports the module.
 DOTTED = re.compile(r"[a-z_]\w*(?:\.\w+)+")
@@ -37,9 +42,10 @@ class Reference(NamedTuple):
 class ImportGraph:
     """Modules of the folders `tops` of `root`, and their imports."""
 
-    def __init__(self, root: Path, *tops: str) -> None:
+    def __init__(self, root: Path, *tops: str, parsed: ParsedModules | None = None) -> None:
         self.root = root
         self.tops = tops
+        self.parsed = parsed or ParsedModules()
         self._imports: dict[str, list[Import]] = {}
 
     @cached_property
@@ -62,7 +68,10 @@ class ImportGraph:
     def imports(self, module: str) -> list[Import]:
         """Imports of modules of this tree: eager, lazy, and by dotted strings."""
         if module not in self._imports:
-            imports = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
+            imports = {
+                self._import(module, reference)
+                for reference in self.parsed.references(self.modules[module].read_text())
+            }
             self._imports[module] = sorted(target for target in imports if target is not None and target.name != module)
         return self._imports[module]
 
@@ -113,8 +122,45 @@ def _dotted_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-# By the text, not the path: a tree may change within one process. The bundles share most of their modules.
-@lru_cache(maxsize=2048)
+class ParsedModules:
+    """References of each module, by a hash of its text.
+
+    By the text, not the path: a tree may change within one process. file: where they are kept between processes.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self._stored = self._read()
+        self._parsed: dict[str, list[Reference]] = {}
+
+    @classmethod
+    def of_this_tree(cls) -> ParsedModules:
+        """Those that the last process has parsed, with this parser."""
+        version = derived.digest_of("imports", [Path(__file__).read_bytes()])
+        return cls(derived.FOLDER / f"imports-{version}.json")
+
+    def references(self, text: str) -> list[Reference]:
+        key = hashlib.sha256(text.encode()).hexdigest()[:32]
+        if key not in self._parsed:
+            stored = self._stored.get(key)
+            self._parsed[key] = [Reference(*each) for each in stored] if stored is not None else [*_references(text)]
+        return self._parsed[key]
+
+    def save(self) -> None:
+        """Store the references of the modules that were read."""
+        # Of other threads as well: a copy.
+        parsed = dict(self._parsed)
+        if self.file is not None and not parsed.keys() <= self._stored.keys():
+            derived.store(self.file, json.dumps(parsed, separators=(",", ":")))
+
+    def _read(self) -> dict[str, list[list[Any]]]:
+        with contextlib.suppress(OSError, ValueError):
+            if self.file is not None:
+                stored: dict[str, list[list[Any]]] = json.loads(self.file.read_bytes())
+                return stored
+        return {}
+
+
 def _references(text: str) -> tuple[Reference, ...]:
     tree = ast.parse(text)
     strings = _in_strings(tree) if DOTTED_STRING.search(text) else ()

@@ -39,9 +39,9 @@ class DeployedJob(Construct):
             memory=job.memory,
             log_days=log_days(job.retention),
             environment=environment(job, deployment),
+            tags={JOB_TAG: job.name},
         )
-        self.function = Function(self, spec, allowed(job, deployment), code).resource
-        self.function.tags.set_tag(JOB_TAG, job.name)
+        self.function = Function(self, spec, allowed(job, deployment), code)
         lambda_.CfnEventInvokeConfig(
             self,
             "Deaths",
@@ -55,7 +55,7 @@ class DeployedJob(Construct):
                 )
             ),
         )
-        Schedules(self, job, names, self.function)
+        Schedules(self, job, names, deployment.account, self.function)
         if job.silent_after is not None:
             Alarms(self, deployment).of_silence(job, job.silent_after)
 
@@ -79,6 +79,7 @@ def platform_environment(deployment: Deployment) -> dict[str, str]:
         "NIGHTSHIFT_ACCOUNT": names.account,
         "NIGHTSHIFT_PARTITION": names.partition,
         "NIGHTSHIFT_URL_SUFFIX": names.suffix,
+        **deployment.account.variables,
     }
 
 

@@ -21,6 +21,7 @@ import botocore
 from infra import sdk_models
 from infra.bundle import ASSETS
 from infra.deployment import ROOT
+from infra.derived import derived
 from infra.package import Package, cached, compile_all
 from infra.platform import LambdaPlatform
 
@@ -46,7 +47,7 @@ def layer(
     wanted = requirements(group, root, extras)
     services = sdk_services(root)
     names = frozenset[str]() if extras else sdk_models.called_names(root)
-    operations = sdk_models.operations(SDK_DATA, services, names)
+    operations = sdk_operations(services, names)
     digest = hashlib.sha256("\n".join((str(CUT), target.tag, wanted, *operations)).encode()).hexdigest()[:32]
 
     def fill(content: Path) -> None:
@@ -59,8 +60,28 @@ def layer(
 
 
 @cache
+def sdk_operations(services: tuple[str, ...], names: frozenset[str]) -> tuple[str, ...]:
+    """Operations that the layer keeps."""
+    inputs: list[str | bytes] = [_source(sdk_models.__file__), botocore.__version__, *services, "", *sorted(names)]
+    return tuple(derived("operations", inputs, lambda: sdk_models.operations(SDK_DATA, services, names)))
+
+
+@cache
 def requirements(group: str, root: Path = ROOT, extras: tuple[str, ...] = ()) -> str:
-    """Export the exact versions with their hashes from uv.lock."""
+    """Exact versions with their hashes, which uv exports from uv.lock."""
+    # uv.lock has the version of uv as well.
+    inputs: list[str | bytes] = [_source(__file__), group, *extras]
+    inputs += [(root / name).read_bytes() for name in ("pyproject.toml", "uv.lock")]
+    text: str = derived("requirements", inputs, lambda: _exported(group, root, extras))
+    return text
+
+
+def _source(file: str) -> bytes:
+    """Code that derives a value: an edit makes another one."""
+    return Path(file).read_bytes()
+
+
+def _exported(group: str, root: Path, extras: tuple[str, ...]) -> str:
     declared = tomllib.loads((root / "pyproject.toml").read_text()).get("dependency-groups", {})
     extra = ("--group", f"functions-{group}") if f"functions-{group}" in declared else ()
     return _uv(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from aws_cdk import Acknowledgment, App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
@@ -37,18 +38,18 @@ SERVERLESS = {
 DECLARED = "The wildcard ends a prefix that a grant declares, and the role has only its grants."
 
 
-def check(app: App, stage: str, grants: Iterable[Grant]) -> None:
+def check(app: App, names: Names, grants: Iterable[Grant]) -> None:
     """Add the rules. A wildcard that no grant declares is an error."""
     serverless = {f"Serverless::Serverless-{rule}": reason for rule, reason in SERVERLESS.items()}
     reasons = (
-        REASONS | serverless | {f"AwsSolutions-IAM5[Resource::{arn}]": DECLARED for arn in _wildcards(stage, grants)}
+        REASONS | serverless | {f"AwsSolutions-IAM5[Resource::{arn}]": DECLARED for arn in _wildcards(names, grants)}
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     Validations.of(app).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items()))
 
 
-def _wildcards(stage: str, grants: Iterable[Grant]) -> Iterator[str]:
+def _wildcards(names: Names, grants: Iterable[Grant]) -> Iterator[str]:
     # cdk-nag's notation for values that are known at deployment only.
-    shown = Names(stage, "<AWS::AccountId>", "<AWS::Region>", "<AWS::Partition>")
+    shown = replace(names, account="<AWS::AccountId>", region="<AWS::Region>", partition="<AWS::Partition>")
     for statement in roles.statements(shown, grants):
         yield from (arn for arn in statement["Resource"] if "*" in arn)

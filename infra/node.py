@@ -9,10 +9,12 @@ from pathlib import Path
 
 
 def choose() -> None:
-    """Set the variables that jsii reads at import, unless they are set.
+    """Set variables of jsii and the CDK, unless they are set.
 
-    JSII_RUNTIME_PACKAGE_CACHE keeps the unpacked CDK between synths, which saves a third of each.
+    JSII_RUNTIME_PACKAGE_CACHE keeps the unpacked CDK between synths, which saves a third of each. CDK_VALIDATION=false:
+    infra/template_validation.py validates the templates that changed, with the same rules.
     """
+    os.environ.setdefault("CDK_VALIDATION", "false")
     os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE", "enabled")
     node = packaged()
     if node is not None:

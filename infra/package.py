@@ -57,10 +57,10 @@ def _build(folder: Path, package: Package, fill: Callable[[Path], None]) -> None
         archive.replace(package.path)
 
 
-def remove_unused(folder: Path) -> None:
-    """Remove packages that no synth has used for two weeks."""
+def remove_unused(folder: Path, suffix: str = ".zip") -> None:
+    """Remove files that no synth has used for two weeks."""
     oldest = time.time() - UNUSED_DAYS * 86_400
-    for path in folder.glob("*.zip"):
+    for path in folder.glob(f"*{suffix}"):
         if path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
 

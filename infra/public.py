@@ -125,16 +125,16 @@ class FunctionUrl(Construct):
         )
         code = Code(self, endpoint.name, deployment, with_manifest=True, with_details=endpoint.job_details)
         allowed = roles.statements(deployment.names, endpoint.granted(deployment.jobs))
-        function = Function(self, spec, allowed, code).resource
-        function.reserved_concurrent_executions = concurrency(self)
-        url = lambda_.CfnUrl(self, "Url", auth_type="NONE", target_function_arn=function.attr_arn)
+        function = Function(self, spec, allowed, code)
+        function.resource.reserved_concurrent_executions = concurrency(self)
+        url = lambda_.CfnUrl(self, "Url", auth_type="NONE", target_function_arn=function.arn)
         # Since October 2025 a new URL returns 403 unless both are allowed.
         # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
         lambda_.CfnPermission(
             self,
             "MayCallUrl",
             action="lambda:InvokeFunctionUrl",
-            function_name=function.attr_arn,
+            function_name=function.arn,
             principal="*",
             function_url_auth_type="NONE",
         )
@@ -142,7 +142,7 @@ class FunctionUrl(Construct):
             self,
             "MayInvoke",
             action="lambda:InvokeFunction",
-            function_name=function.attr_arn,
+            function_name=function.arn,
             principal="*",
             invoked_via_function_url=True,
         )

@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from infra import queues
 from infra.deployment import Deployment
@@ -63,15 +64,18 @@ def check_templates(templates: Mapping[str, Template]) -> None:
 
 
 def check_packages(name: str, packages: Iterable[Package]) -> None:
-    size = 0
-    for package in packages:
-        with zipfile.ZipFile(package.path) as archive:
-            size += sum(entry.file_size for entry in archive.infolist())
+    size = sum(map(_unpacked, packages))
     if size > UNPACKED_BYTES:
         raise LimitError(
             f"{name}: code and packages are {size:,} bytes unpacked, Lambda allows {UNPACKED_BYTES:,}; "
             "drop a dependency or move the job that needs it to another group"
         )
+
+
+@cache
+def _unpacked(package: Package) -> int:
+    with zipfile.ZipFile(package.path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def of_job(job: Job, deployment: Deployment) -> Iterator[str]:

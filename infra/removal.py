@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnDeletionPolicy, CfnResource
+from aws_cdk import CfnResource, RemovalPolicy
 
 
 def keep(resource: CfnResource, *, production: bool) -> None:
@@ -10,7 +10,5 @@ def keep(resource: CfnResource, *, production: bool) -> None:
 
     RetainExceptOnCreate: a first deployment that fails leaves nothing behind, since its names would block the second.
     """
-    options = resource.cfn_options
-    options.deletion_policy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE if production else CfnDeletionPolicy.DELETE
-    # A replacement has no such form.
-    options.update_replace_policy = CfnDeletionPolicy.RETAIN if production else CfnDeletionPolicy.DELETE
+    # Retains what a replacement leaves behind, too.
+    resource.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if production else RemovalPolicy.DESTROY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from infra.account_resources import AccountResources
 from shared import tables
 from shared.aws.names import Names
 from shared.aws.permissions import SENDER_IDENTITY, Grant
@@ -30,6 +31,10 @@ KEYED = frozenset(
 LISTS = frozenset(
     ("cloudformation:DescribeStacks", "events:ListRules", "lambda:ListFunctions", "scheduler:ListSchedules")
 )
+# Services whose data a key of the account encrypts.
+ENCRYPTED = frozenset(("dynamodb", "s3", "secretsmanager", "sns", "sqs"))
+CREATE_INTERFACE, DESCRIBE_INTERFACES = "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces"
+INTERFACES = ("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses")
 
 
 class GrantError(Exception):
@@ -74,6 +79,32 @@ def identities(names: Names, sender: str) -> Iterator[str]:
     labels = sender.rpartition("@")[2].split(".")
     for number in range(max(1, len(labels) - 1)):
         yield names.arn("ses", f"identity/{'.'.join(labels[number:])}")
+
+
+def use_key(names: Names, key: str, statements: Iterable[Statement]) -> Statement:
+    """Use of the key through the services that the other statements allow."""
+    services = {action.partition(":")[0] for each in statements for action in each["Action"]} & ENCRYPTED
+    through = {"kms:ViaService": sorted(f"{service}.{names.region}.{names.suffix}" for service in services)}
+    return {**allow(("kms:Decrypt", "kms:GenerateDataKey"), key), "Condition": {"StringEquals": through}}
+
+
+def in_vpc(names: Names, account: AccountResources) -> list[Statement]:
+    """Network interfaces, for Lambda alone.
+
+    Lambda manages them with the function's role; the function's code may not.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+    """
+    interfaces = names.arn("ec2", "network-interface/*")
+    placed = [names.arn("ec2", f"subnet/{each}") for each in account.subnets]
+    placed += [names.arn("ec2", f"security-group/{each}") for each in account.security_groups]
+    code = {"ArnLike": {"lambda:SourceFunctionArn": names.arn("lambda", f"function:{names.of('*')}")}}
+    return [
+        allow((CREATE_INTERFACE,), interfaces, *placed),
+        allow(INTERFACES, interfaces),
+        # IAM limits it to no resource.
+        allow((DESCRIBE_INTERFACES,), "*"),
+        {**allow((CREATE_INTERFACE, *INTERFACES, DESCRIBE_INTERFACES), "*"), "Effect": "Deny", "Condition": code},
+    ]
 
 
 def allow(

@@ -11,7 +11,9 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra import roles
+from infra.account_resources import AccountResources
 from infra.expressions import expressions
+from infra.function import Function
 from shared.aws.names import DEAD, Names
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE
@@ -24,13 +26,14 @@ RETRIES = 5
 class Schedules(Construct):
     """Rules and schedules of a job; the second name ends in -2."""
 
-    def __init__(self, scope: Construct, job: Job, names: Names, function: lambda_.CfnFunction) -> None:
+    def __init__(self, scope: Construct, job: Job, names: Names, account: AccountResources, function: Function) -> None:
         super().__init__(scope, "Ticks")
         self.description = job.purpose()[:512]
         self.function = function
+        self.account = account
         self.undelivered = names.arn("sqs", names.queue(DEAD))
         zoned = any(zone != UTC_ZONE for _, zone in expressions(job))
-        role = self._role(names) if zoned else None
+        role = self._role(names, job) if zoned else None
         for number, (expression, zone) in enumerate(expressions(job), start=1):
             name = names.tick(job.name, number)
             if role is None or zone == UTC_ZONE:
@@ -49,7 +52,7 @@ class Schedules(Construct):
             targets=[
                 events.CfnRule.TargetProperty(
                     id="function",
-                    arn=self.function.attr_arn,
+                    arn=self.function.arn,
                     retry_policy=events.CfnRule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=MAXIMUM_AGE, maximum_retry_attempts=RETRIES
                     ),
@@ -77,7 +80,7 @@ class Schedules(Construct):
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             state="ENABLED",
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.function.attr_arn,
+                arn=self.function.arn,
                 role_arn=role.attr_arn,
                 input=_scheduled(job),
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
@@ -87,22 +90,23 @@ class Schedules(Construct):
             ),
         )
 
-    def _role(self, names: Names) -> iam.CfnRole:
+    def _role(self, names: Names, job: Job) -> iam.CfnRole:
         """Role for Scheduler, which assumes one. Rules need a permission instead."""
-        fire = roles.document(
-            [
-                roles.allow(("lambda:InvokeFunction",), self.function.attr_arn),
-                roles.allow(("sqs:SendMessage",), self.undelivered),
-            ]
-        )
+        statements = [
+            roles.allow(("lambda:InvokeFunction",), self.function.arn),
+            roles.allow(("sqs:SendMessage",), self.undelivered),
+        ]
+        if self.account.kms_key:
+            statements.append(roles.use_key(names, self.account.kms_key, statements))
         return iam.CfnRole(
             self,
             "Role",
-            description=f"Fires {self.function.function_name}",
+            description=f"Fires {names.function(job.name)}",
             assume_role_policy_document=roles.trusts(
                 "scheduler.amazonaws.com", Condition={"StringEquals": {"aws:SourceAccount": names.account}}
             ),
-            policies=[iam.CfnRole.PolicyProperty(policy_name="fire", policy_document=fire)],
+            policies=[iam.CfnRole.PolicyProperty(policy_name="fire", policy_document=roles.document(statements))],
+            permissions_boundary=self.account.permissions_boundary or None,
         )
 
 

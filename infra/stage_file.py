@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra import account_resources
+from infra.account_resources import AccountResources
 from shared.aws.names import LOCAL
 from shared.http import internal_token
 from shared.job import settings_check
@@ -34,7 +36,7 @@ PRODUCTION, ALERTS_EMAIL = "NIGHTSHIFT_PRODUCTION", "NIGHTSHIFT_ALERTS_EMAIL"
 # Settings of the deployment itself.
 DEPLOYMENT = (LEASE_MARGIN.name, CONSOLE_URL.name, ALERTS_EMAIL)
 SWITCHES = ("production", "protected", "dashboard", "alarms")
-KEYS = (*SWITCHES, "secrets", "existing", "settings")
+KEYS = (*SWITCHES, "secrets", "existing", "account", "tags", "settings")
 # Resources that no stack creates: those that CloudFormation cannot find by name to import them.
 EXISTING = ("secret", "queue")
 
@@ -48,7 +50,8 @@ class StageFile:
     """Content of a stage's file.
 
     production: None where the stage's name decides. protected: whether AWS refuses to delete stacks and tables.
-    secrets: names. existing: resources that no stack creates. settings: variables with their text.
+    secrets: names. existing: resources that no stack creates. account: resources of the account, which the stacks use
+    instead of their own. tags: of every resource. settings: variables with their text.
     """
 
     stage: str
@@ -59,6 +62,8 @@ class StageFile:
     secrets: tuple[str, ...] = ()
     existing: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    account: AccountResources = field(default_factory=AccountResources)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -73,7 +78,7 @@ class StageFile:
     def variables(self) -> dict[str, str]:
         """The file's part of the environment of a synthesis."""
         declared = {} if self.production is None else {PRODUCTION: str(self.production).lower()}
-        return {**self.settings, **declared}
+        return {**self.settings, **declared, **self.account.variables}
 
 
 def required(given: str | None, root: Path) -> str:
@@ -122,6 +127,8 @@ def read(stage: str, root: Path, jobs: Iterable[Job]) -> StageFile:
         secrets=tuple(content.get("secrets", ())),
         existing=tuple(content.get("existing", ())),
         settings={name: _text(name, value, lists) for name, value in content.get("settings", {}).items()},
+        account=AccountResources.of(content.get("account", {})),
+        tags=content.get("tags", {}),
     )
 
 
@@ -171,6 +178,8 @@ def _errors(content: Mapping[str, Any]) -> Iterator[str]:
     existing = content.get("existing", [])
     if not isinstance(existing, list) or any(str(name).partition("/")[0] not in EXISTING for name in existing):
         yield 'existing must be a list of secrets and queues, as in ["secret/mail-relay", "queue/mailbox-dlq"]'
+    yield from account_resources.errors(content.get("account", {}))
+    yield from account_resources.tag_errors(content.get("tags", {}))
     settings = content.get("settings", {})
     if not isinstance(settings, dict):
         yield "settings must be a table, [settings]"

@@ -47,14 +47,17 @@ class State(Stack):
     def __init__(self, scope: Construct, deployment: Deployment, grants: Iterable[Grant], **stack: Any) -> None:
         super().__init__(scope, deployment.names.stack(STATE_STACK), **stack)
         self.deployment = deployment
+        self.left_out: str | None = self.node.try_get_context(WITHOUT_INDEX)
         wanted = {grant.resource for grant in grants}
-        for topic in sorted({ALERTS, *_named("topic", wanted)}):
+        # The account's own topic has subscriptions and a policy of its owner.
+        given = {ALERTS} if deployment.account.alerts_topic else set[str]()
+        for topic in sorted({ALERTS, *_named("topic", wanted)} - given):
             self._topic(topic)
         # A secret costs 0.40 dollars a month, also without a value.
         used = filter(deployment.uses_secret, _named("secret", wanted))
         kept = [
             *map(self._table, tables.TABLES),
-            self._bucket(),
+            *([] if deployment.account.bucket else [self._bucket()]),
             *map(self._secret, sorted({TOKEN, *used} - deployment.existing("secret"))),
             *map(self._key, sorted(_named("key", wanted))),
         ]
@@ -62,7 +65,7 @@ class State(Stack):
             removal.keep(resource, production=deployment.names.production)
 
     def _table(self, table: tables.Table) -> CfnResource:
-        indexes = indexes_of(self, table)
+        indexes = indexes_of(table, self.left_out)
         attributes = {table.pk, table.sk, *(key for index in indexes for key in (index.pk, index.sk))}
         return dynamodb.CfnTable(
             self,
@@ -82,6 +85,23 @@ class State(Stack):
                 point_in_time_recovery_enabled=True
             ),
             deletion_protection_enabled=self.deployment.protected,
+            sse_specification=self._table_encryption(),
+        )
+
+    def _table_encryption(self) -> dynamodb.CfnTable.SSESpecificationProperty | None:
+        key = self.deployment.account.kms_key
+        if not key:
+            return None
+        return dynamodb.CfnTable.SSESpecificationProperty(sse_enabled=True, sse_type="KMS", kms_master_key_id=key)
+
+    def _bucket_encryption(self) -> s3.CfnBucket.ServerSideEncryptionRuleProperty:
+        key = self.deployment.account.kms_key
+        return s3.CfnBucket.ServerSideEncryptionRuleProperty(
+            # One call of KMS for many objects.
+            bucket_key_enabled=True if key else None,
+            server_side_encryption_by_default=s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
+                sse_algorithm="aws:kms" if key else "AES256", kms_master_key_id=key or None
+            ),
         )
 
     def _bucket(self) -> CfnResource:
@@ -95,13 +115,7 @@ class State(Stack):
             # Of the account's number where it is known: CloudFormation imports a resource only by a literal name.
             bucket_name=replace(self.deployment.names, account=self.account, region=self.region).bucket,
             bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(
-                server_side_encryption_configuration=[
-                    s3.CfnBucket.ServerSideEncryptionRuleProperty(
-                        server_side_encryption_by_default=s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
-                            sse_algorithm="AES256"
-                        )
-                    )
-                ]
+                server_side_encryption_configuration=[self._bucket_encryption()]
             ),
             public_access_block_configuration=s3.CfnBucket.PublicAccessBlockConfigurationProperty(
                 block_public_acls=True,
@@ -141,7 +155,8 @@ class State(Stack):
 
     def _topic(self, name: str) -> None:
         names = self.deployment.names
-        topic = sns.CfnTopic(self, f"Topic-{name}", topic_name=names.topic(name))
+        key = self.deployment.account.kms_key or None
+        topic = sns.CfnTopic(self, f"Topic-{name}", topic_name=names.topic(name), kms_master_key_id=key)
         alarms_may_publish = {
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},
@@ -168,6 +183,7 @@ class State(Stack):
             f"Secret-{name}",
             name=self.deployment.names.secret(name),
             generate_secret_string=generated if name in GENERATED else None,
+            kms_key_id=self.deployment.account.kms_key or None,
         )
 
     def _key(self, name: str) -> CfnResource:
@@ -224,12 +240,11 @@ def _keys(pk: str, sk: str) -> list[dynamodb.CfnTable.KeySchemaProperty]:
     ]
 
 
-def indexes_of(scope: Construct, table: tables.Table) -> list[tables.Index]:
+def indexes_of(table: tables.Table, left_out: str | None) -> list[tables.Index]:
     """Return the table's indexes, without that of `-c without-index`.
 
     Raises UnknownIndex.
     """
-    left_out: str | None = scope.node.try_get_context(WITHOUT_INDEX)
     known = [f"{each.name}/{index.name}" for each in tables.TABLES for index in each.indexes]
     if left_out not in (None, *known):
         raise UnknownIndex(f"-c {WITHOUT_INDEX}={left_out}: there is no such index; name its table too: {known[0]}")

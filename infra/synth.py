@@ -57,7 +57,12 @@ def synthesize(
     return read(folder)
 
 
+def files(folder: Path) -> dict[str, Path]:
+    """Files of the templates in a folder such as cdk.out, by stack."""
+    suffix = ".template.json"
+    return {path.name.removesuffix(suffix): path for path in sorted(folder.glob(f"*{suffix}"))}
+
+
 def read(folder: Path) -> dict[str, Template]:
     """Read the templates in a folder such as cdk.out, by stack."""
-    suffix = ".template.json"
-    return {path.name.removesuffix(suffix): json.loads(path.read_text()) for path in sorted(folder.glob(f"*{suffix}"))}
+    return {stack: json.loads(path.read_text()) for stack, path in files(folder).items()}

@@ -59,8 +59,12 @@ def _destroy(cloud: Cloud) -> list[Kept]:
     for step in stage_removal.steps(cloud):
         of_step = [each for stack in step for each in stage_removal.kept(cloud, stack)]
         kept += of_step
-        # The bucket's stack is deleted last: nothing writes to it any more.
-        if cloud.names.stack(STATE_STACK) in [stack.name for stack in step] and not _is_kept(cloud, of_step):
+        # The bucket's stack is deleted last: nothing writes to it any more. A bucket of the account is not the stage's.
+        if (
+            not cloud.names.given_bucket
+            and cloud.names.stack(STATE_STACK) in [stack.name for stack in step]
+            and not _is_kept(cloud, of_step)
+        ):
             output.notice(f"deleted {stage_removal.empty_bucket(cloud):,} objects and versions of {cloud.names.bucket}")
         try:
             for stack in stage_removal.remove(cloud, step, output.notice):

@@ -55,9 +55,7 @@ class Upload(io.RawIOBase):
         self._digest = hashlib.sha256()
         self._rest = bytearray()
         self._parts: list[Any] = []
-        upload = cloud.s3.create_multipart_upload(
-            **self.where, ContentType="application/zip", ServerSideEncryption="AES256"
-        )
+        upload = cloud.s3.create_multipart_upload(**self.where, ContentType="application/zip")
         self._id = upload["UploadId"]
 
     def writable(self) -> bool:

@@ -180,7 +180,7 @@ def _page(run: RunContext, table: tables.Table, user: str, after: str) -> list[d
 
 
 def _put(run: RunContext, key: str, body: bytes) -> None:
-    run.cloud.s3.put_object(Bucket=run.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
+    run.cloud.s3.put_object(Bucket=run.cloud.names.bucket, Key=key, Body=body)
 
 
 def _delete_pages(run: RunContext, item: Export) -> None:

@@ -126,7 +126,6 @@ def put_payload(cloud: Cloud, row: Mapping[str, Any], text: str) -> None:
         Key=row["payload"],
         Body=text.encode(),
         ContentType="application/json",
-        ServerSideEncryption="AES256",
     )
 
 

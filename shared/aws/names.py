@@ -39,6 +39,9 @@ FIRST = "first"
 # Variable of a function with the version of its code: the first digits of its bundle's hash.
 CODE_VERSION = "NIGHTSHIFT_CODE_VERSION"
 
+# Variables with the bucket and the topic of alerts of an account that has its own.
+BUCKET, ALERTS_TOPIC = "NIGHTSHIFT_BUCKET", "NIGHTSHIFT_ALERTS_TOPIC"
+
 PRODUCTION = "prod"
 # Stages that are production unless NIGHTSHIFT_PRODUCTION declares otherwise.
 PRODUCTION_STAGES = (PRODUCTION, "production")
@@ -59,6 +62,10 @@ class Names:
     suffix: str = "amazonaws.com"
     declared_production: bool | None = None
     """Whether the stage is production, by NIGHTSHIFT_PRODUCTION; None: by its name."""
+    given_bucket: str = ""
+    """A bucket of the account, by NIGHTSHIFT_BUCKET; empty: that of the stage."""
+    given_topic: str = ""
+    """ARN of the account's topic for alerts, by NIGHTSHIFT_ALERTS_TOPIC; empty: that of the stage."""
 
     @classmethod
     def from_environment(cls) -> Names:
@@ -69,6 +76,8 @@ class Names:
             partition=os.environ.get("NIGHTSHIFT_PARTITION", "aws"),
             suffix=os.environ.get("NIGHTSHIFT_URL_SUFFIX", "amazonaws.com"),
             declared_production=declared_production(os.environ),
+            given_bucket=os.environ.get(BUCKET, ""),
+            given_topic=os.environ.get(ALERTS_TOPIC, ""),
         )
 
     @property
@@ -108,7 +117,7 @@ class Names:
 
         It contains account and region, since bucket names are global.
         """
-        return f"nightshift-{self.stage}-artifacts-{self.account}-{self.region}"
+        return self.given_bucket or f"nightshift-{self.stage}-artifacts-{self.account}-{self.region}"
 
     def secret(self, name: str) -> str:
         return f"nightshift/{self.stage}/{name}"
@@ -127,6 +136,8 @@ class Names:
         return self.arn("kms", self.key(name))
 
     def topic_arn(self, name: str) -> str:
+        if name == TOPIC and self.given_topic:
+            return self.given_topic
         return self.arn("sns", self.topic(name))
 
 

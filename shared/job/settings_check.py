@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from shared.aws.names import CODE_VERSION
+from shared.aws.names import ALERTS_TOPIC, BUCKET, CODE_VERSION
 from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
@@ -27,6 +27,8 @@ OWN = frozenset(
         "NIGHTSHIFT_ALERTS_EMAIL",
         "NIGHTSHIFT_CELERY_APP",
         "NIGHTSHIFT_CONSOLE_URL",
+        ALERTS_TOPIC,
+        BUCKET,
         CODE_VERSION,
         "NIGHTSHIFT_JOB",
         "NIGHTSHIFT_LEASE_MARGIN",

@@ -53,13 +53,18 @@ def check_in(cloud: Cloud, organization: str, queue: str, body: bytes, *, encryp
         )
     digest = hashlib.sha256(body).hexdigest()
     key = f"{prefix(organization, queue)}{cloud.clock.now():%Y/%m/%d}/{digest}.json"
-    kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": cloud.names.key_arn(KEY), "BucketKeyEnabled": True}
+    kms: dict[str, Any] = {
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": cloud.names.key_arn(KEY),
+        "BucketKeyEnabled": True,
+    }
     cloud.s3.put_object(
         Bucket=cloud.names.bucket,
         Key=key,
         Body=body,
         ContentType="application/json",
-        **(kms if encrypted else {"ServerSideEncryption": "AES256"}),
+        # By default with that of the bucket, which may be a key of the account.
+        **(kms if encrypted else {}),
     )
     return {"key": key, "bytes": len(body)}
 

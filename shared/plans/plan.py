@@ -174,7 +174,6 @@ def _store_actions(cloud: Cloud, job: Job, plan_id: str, drafted: Draft) -> dict
         Key=key,
         Body=drafted.file(),
         ContentType="application/gzip",
-        ServerSideEncryption="AES256",
     )
     return {"object": key}
 

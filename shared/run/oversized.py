@@ -37,9 +37,7 @@ def encode(cloud: Cloud, letter: Mapping[str, Any]) -> str:
         return text
     event = json.dumps(letter.get("event"), default=str).encode()
     key = f"{folder(letter['job'])}{hashlib.sha256(event).hexdigest()}"
-    cloud.s3.put_object(
-        Bucket=cloud.names.bucket, Key=key, Body=event, ContentType="application/json", ServerSideEncryption="AES256"
-    )
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=key, Body=event, ContentType="application/json")
     return json.dumps({"dead": {**letter, "event": {REFERENCE: key}}}, default=str)
 
 

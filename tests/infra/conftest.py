@@ -84,7 +84,23 @@ SETTINGS = {
     "DOCS_SCHEDULE": "off",
 }
 ADDED = {"grown/intake": CONSUMER, "grown/breakfast": ZONED, "grown/bins": TWICE}
-SYNTHESIZED = {"templates", "grown"}
+# A stage in an account with resources and rules of its own.
+CORPORATE = """
+production = true
+secrets = ["grown-key"]
+
+[account]
+bucket = "corp-jobs"
+alerts_topic = "arn:aws:sns:eu-west-1:123456789012:oncall"
+kms_key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-1111-2222-3333-444455556666"
+permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+subnets = ["subnet-0a1b2c3d", "subnet-0a1b2c3e"]
+security_groups = ["sg-0a1b2c3d"]
+
+[tags]
+cost-center = "4711"
+"""
+SYNTHESIZED = {"templates", "grown", "corporate"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -137,6 +153,12 @@ def grown(once: Callable[..., Templates], grown_tree: Path) -> Templates:
 
 
 @pytest.fixture(scope="session")
+def corporate(once: Callable[..., Templates], grown_tree: Path) -> Templates:
+    """Templates of the grown tree in an account that has its own bucket, topic, key, VPC and rules."""
+    return once("templates-corp", "corp", grown_tree)
+
+
+@pytest.fixture(scope="session")
 def grown_folder(grown: Templates, shared_folder: Path) -> Path:
     assert grown
     return shared_folder / "templates-grown"
@@ -150,6 +172,7 @@ def grow(folder: Path) -> Path:
         shutil.copy(ROOT / part, folder / part)
     (folder / "stages").mkdir()
     (folder / "stages" / "try.toml").write_text('secrets = ["grown-key"]')
+    (folder / "stages" / "corp.toml").write_text(CORPORATE)
     for path, source in ADDED.items():
         module = folder / "functions" / f"{path}.py"
         module.parent.mkdir(exist_ok=True)

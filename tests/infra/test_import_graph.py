@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from infra.import_graph import Import, ImportGraph
+from infra.import_graph import Import, ImportGraph, ParsedModules
 from tests.contract.test_house_rules import planted
 
 TREE = {
@@ -81,3 +82,31 @@ def test_imports_for_typing_are_not_reached(tmp_path: Path) -> None:
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert reached(tmp_path, "import shared.clock") == {"shared.clock"}
     assert reached(tmp_path, "import shared.tables") == {"shared.tables"}
+
+
+def test_an_edit_parses_one_module_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed_texts = []
+    parse = ast.parse
+
+    def counted(text: str) -> ast.Module:
+        parsed_texts.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(ast, "parse", counted)
+
+    def read(root: Path) -> int:
+        """Modules that a process with the stored references parses."""
+        parsed_texts.clear()
+        modules = ParsedModules(tmp_path / "imports.json")
+        tree = ImportGraph(root, "shared", parsed=modules)
+        assert [tree.imports(module) for module in tree.modules] == [graph_imports[module] for module in tree.modules]
+        modules.save()
+        return len(parsed_texts)
+
+    root = planted(tmp_path / "tree", TREE)
+    plain = ImportGraph(root, "shared")
+    graph_imports = {module: plain.imports(module) for module in plain.modules}
+    distinct = len(set(TREE.values()))
+    assert (read(root), read(root)) == (distinct, 0)
+    (root / "shared/clock.py").write_text("NOW = 1")
+    assert (read(root), read(root)) == (1, 0)

@@ -347,9 +347,7 @@ def test_tables_are_as_declared_have_a_ttl_and_can_be_restored(templates: Templa
 
 def test_an_index_can_be_left_out_since_an_update_creates_one_of_a_table() -> None:
     def left(given: str | None) -> list[str]:
-        node = SimpleNamespace(try_get_context={state.WITHOUT_INDEX: given}.get)
-        scope: Any = SimpleNamespace(node=node)
-        return [index.name for index in state.indexes_of(scope, STATE)]
+        return [index.name for index in state.indexes_of(STATE, given)]
 
     assert left(None) == ["failures", "tenant"]
     assert left("state/tenant") == ["failures"]

@@ -24,6 +24,15 @@ def test_buckets_of_two_accounts_and_regions_have_different_names() -> None:
     assert len({NAMES.bucket, *(other.bucket for other in others)}) == 3
 
 
+def test_a_bucket_and_a_topic_of_the_account_replace_those_of_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    oncall = "arn:aws:sns:eu-west-1:123456789012:oncall"
+    monkeypatch.setenv("NIGHTSHIFT_BUCKET", "corp-jobs")
+    monkeypatch.setenv("NIGHTSHIFT_ALERTS_TOPIC", oncall)
+    names = Names.from_environment()
+    assert (names.bucket, names.topic_arn("alerts")) == ("corp-jobs", oncall)
+    assert names.topic_arn("other") != oncall
+
+
 def test_arns_and_urls_are_of_the_partition() -> None:
     china = Names("test", "123456789012", "cn-north-1", "aws-cn", "amazonaws.com.cn")
     assert china.topic_arn("alerts") == "arn:aws-cn:sns:cn-north-1:123456789012:nightshift-test-alerts"
