@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +28,17 @@ node.choose()
 
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
-from infra import app_context, platform, public, quotas, stage_file, synth, template_validation  # noqa: E402
+from infra import (  # noqa: E402
+    app_context,
+    mapping_concurrency,
+    platform,
+    public,
+    quotas,
+    regions,
+    stage_file,
+    synth,
+    template_validation,
+)
 from infra.account_resources import AccountError  # noqa: E402
 from infra.deployment import Deployment  # noqa: E402
 from infra.function import packages  # noqa: E402
@@ -48,7 +59,7 @@ STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (
     *(DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError),
-    *(UnknownIndex, AccountError, app_context.ContextError, template_validation.TemplateError),
+    *(UnknownIndex, AccountError, app_context.ContextError, template_validation.TemplateError, regions.RegionError),
 )
 
 
@@ -196,6 +207,12 @@ def main() -> None:
         )
     check_settings()
     file.account.check(*account_and_region())
+    concurrency = mapping_concurrency.sized(
+        {job.name: job.concurrency for job in deployment.jobs.values() if job.queue},
+        mapping_concurrency.pool_of(app.node.try_get_context(mapping_concurrency.POOL)),
+        (public.concurrency(app) or 0) * len(urls),
+    )
+    deployment = replace(deployment, concurrency=concurrency)
     quotas.check_declarations(deployment)
     groups = {
         **{group: deployment.ships_manifest(group) for group in _in_order(deployment)},
@@ -214,7 +231,9 @@ def main() -> None:
 
         nag.check(app, deployment.names, grants(deployment, urls))
     folder = Path(app.synth().directory)
-    quotas.check_templates(synth.read(folder))
+    templates = synth.read(folder)
+    quotas.check_templates(templates)
+    regions.check(templates, account_and_region()[1] if file.stage != LOCAL else None)
     if file.stage != LOCAL:
         # The local cloud's templates are those of a stage, which the tests validate.
         files = synth.files(folder)

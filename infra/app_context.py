@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from infra.mapping_concurrency import POOL
 from infra.public import CONCURRENCY
 from infra.state import WITHOUT_INDEX
 from shared.aws.names import FIRST
 
 STAGE, NAG = "stage", "nag"
-KNOWN = (STAGE, FIRST, NAG, CONCURRENCY, WITHOUT_INDEX)
+KNOWN = (STAGE, FIRST, NAG, CONCURRENCY, POOL, WITHOUT_INDEX)
 # difflib's ratio from which a name is taken for a misspelt one. Users have context of their own, in ~/.cdk.json.
 CLOSE = 0.75
 

@@ -46,6 +46,9 @@ class Deployment:
     account: AccountResources = field(default_factory=AccountResources)
     """Resources of the account that the stacks use instead of their own."""
 
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    """MaximumConcurrency of consumers, by job; what a job declares where it has none."""
+
     def existing(self, kind: str) -> set[str]:
         """Names of the resources of a kind that no stack creates."""
         return {name.partition("/")[2] for name in self.created_elsewhere if name.startswith(f"{kind}/")}

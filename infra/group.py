@@ -112,6 +112,6 @@ class Group(Stack):
             maximum_batching_window_in_seconds=consumer.batch_window,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
-                maximum_concurrency=consumer.concurrency
+                maximum_concurrency=self.deployment.concurrency.get(consumer.name, consumer.concurrency)
             ),
         )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra import queues, roles
 from infra.alarms import Alarms
 from infra.deployment import Deployment
 from infra.function import Code, Function, FunctionSpec, log_days
+from infra.job_permissions import allowed
 from infra.schedules import Schedules
-from shared.aws.names import CELERY, FIRINGS
-from shared.aws.permissions import Grant
+from shared.aws.names import FIRINGS
 from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
@@ -23,8 +20,6 @@ JOB_TAG = "nightshift:job"
 # How long Lambda may keep a tick that finds no free function. An older one returns through the queue of firings, which
 # does not count as an attempt; by then the next tick of most jobs has done the work.
 MAXIMUM_EVENT_AGE = 3600
-# Celery reads its queue's attributes before it sends.
-SEND_TO_CELERY = Grant(("sqs:GetQueueAttributes", "sqs:SendMessage"), f"queue/{CELERY}")
 
 
 class DeployedJob(Construct):
@@ -81,20 +76,3 @@ def platform_environment(deployment: Deployment) -> dict[str, str]:
         "NIGHTSHIFT_URL_SUFFIX": names.suffix,
         **deployment.account.variables,
     }
-
-
-def allowed(job: Job, deployment: Deployment) -> list[roles.Statement]:
-    """Statements of the job's role: its grants, and reading its queues.
-
-    Lambda reads the queues with the function's role.
-    """
-    read = sorted(deployment.names.arn("sqs", deployment.names.queue(name)) for name in _read_by(job, deployment))
-    received = [roles.allow(queues.RECEIVE, *read)] if read else []
-    celery = (SEND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()
-    return [*roles.statements(deployment.names, [*job.grants(), *celery], deployment.sender), *received]
-
-
-def _read_by(job: Job, deployment: Deployment) -> Iterator[str]:
-    for queue in queues.plan(deployment.jobs).values():
-        if queue.consumer is not None and queue.consumer.name == job.name:
-            yield queue.name

@@ -53,3 +53,11 @@ def test_targets_of_make_exist() -> None:
         for step in steps(path):
             for target in re.findall(r"^make (\w+)", step.get("run", ""), re.MULTILINE):
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_to_a_commit_whose_version_is_beside_it(path: Path) -> None:
+    used = [line.partition("uses:")[2].strip() for line in path.read_text().splitlines() if "uses:" in line]
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v[0-9]+\.[0-9]+\.[0-9]+", action), action

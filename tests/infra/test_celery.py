@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import bundle, job, layer, platform, quotas
+from infra import bundle, job, job_permissions, layer, platform, quotas
 from infra.deployment import Deployment
 from infra.package import Package
 from shared.aws.names import Names
@@ -30,7 +30,7 @@ def tops(made: Package, parts: int = 1) -> set[str]:
 
 def allowed(name: str, environment: Mapping[str, str]) -> set[tuple[str, str]]:
     made = deployed(environment)
-    found = job.allowed(made.jobs[name], made)
+    found = job_permissions.allowed(made.jobs[name], made)
     return {(action, resource) for one in found for action in one["Action"] for resource in one["Resource"]}
 
 

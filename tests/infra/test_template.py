@@ -560,3 +560,16 @@ def test_the_concurrency_of_the_urls_is_set_by_the_context(given: object, reserv
 def test_a_concurrency_that_is_no_number_is_refused(given: str) -> None:
     with pytest.raises(quotas.LimitError, match="from 0 to 1000"):
         public.concurrency(scope(given))
+
+
+def test_templates_name_no_partition_and_no_domain(templates: Templates) -> None:
+    """They deploy in China and GovCloud too: only principals of services have the same names there."""
+    principals = {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda", "scheduler")}
+    literals = {
+        found
+        for template in templates.values()
+        for found in re.findall(
+            r"arn:aws[\w-]*:[^\"]*|[\w.-]*amazonaws\.com[\w./-]*", json.dumps(template["Resources"])
+        )
+    }
+    assert literals == principals
