@@ -23,10 +23,10 @@ REASONS = {
     r"^s3:DeleteObject on \S*/(dead|workspace)/": "objects of dead letters and of workspaces that the samples lack",
     r"^sqs:ReceiveMessage,sqs:DeleteMessage,": "Lambda receives with the function's role",
     r"^lambda:GetFunctionConfiguration ": "settings of a job whose ticks are missed, on AWS alone",
-    r"^lambda:GetFunctionUrlConfig ": "the address of downloads, where none is set",
+    r"^lambda:GetFunctionUrlConfig ": "the address of downloads, unless a setting has it",
     r"^bedrock:InvokeModel ": "a model of Bedrock, if a setting chooses one",
     r"^secretsmanager:GetSecretValue on \S*alert-webhook": "secrets of a webhook and a relay that a stage may not have",
-    r"^dynamodb:PutItem on \S*-notifications, ": "a notification to the owner of mail that is given up",
+    r"^dynamodb:PutItem on \S*-notifications, ": "a notification to the owner of mail that is dead-lettered",
     r"^dynamodb:UpdateItem on \S*-cycles, ": "cycles whose sums are corrected",
     r"^dynamodb:DeleteItem,.*LeadingKeys \['dead#\*'": "expired dead letters, of which there are none",
     # What drift-watch reads of a deployment, which the proof does not have.

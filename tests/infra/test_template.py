@@ -564,7 +564,7 @@ def test_a_concurrency_that_is_no_number_is_refused(given: str) -> None:
 
 def test_templates_name_no_partition_and_no_domain(templates: Templates) -> None:
     """They deploy in China and GovCloud too: only principals of services have the same names there."""
-    principals = {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda", "scheduler")}
+    principals = {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda")}
     literals = {
         found
         for template in templates.values()
