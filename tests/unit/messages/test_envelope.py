@@ -87,7 +87,7 @@ def test_it_is_kept_under_its_organization_named_by_its_checksum_and_encrypted_a
     [key] = kept(cloud)
     assert key.startswith("payloads/org_1/demo-notes/2026/03/02/")
     held = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
-    assert "ServerSideEncryption" not in dict(held), "the default of the bucket decides: it may be a key of the account"
+    assert "ServerSideEncryption" not in dict(held), "the bucket decides: its key may be the account's"
     assert json.loads(held["Body"].read())["organizationId"] == "org_1"
 
 

@@ -94,9 +94,7 @@ def test_a_plan_of_many_is_kept_in_an_object_and_done_from_there(
     assert key == f"plans/holds/{made.id}.jsonl.gz"
     stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
     lines = gzip.decompress(stored["Body"].read()).splitlines()
-    assert "ServerSideEncryption" not in dict(stored), (
-        "the default of the bucket decides: it may be a key of the account"
-    )
+    assert "ServerSideEncryption" not in dict(stored), "the bucket decides: its key may be the account's"
     assert {json.loads(line)[1][0] for line in lines} == set(there(cloud))
     assert apply(cloud, Holds(), made).counts == {"purged": 60}
     assert there(cloud) == []
