@@ -78,7 +78,7 @@ def read_with_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobSta
 def of_tenant(cloud: Cloud, states: Iterable[JobState], tenant: str) -> list[JobState]:
     """The jobs with failed messages or a pause of an organization.
 
-    Failing ones first.     One query of an index.
+    Failing ones first. One query of an index.
     """
     errors: dict[str, list[str]] = {}
     for row in failure_index.of_tenant(cloud, tenant, cloud.clock.now() - TENANT_PERIOD):

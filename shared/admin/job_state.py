@@ -12,6 +12,7 @@ from shared.job import schedule
 from shared.job.outcome import verdict_word
 from shared.run import budget_usage, pauses, status_view
 from shared.run.claim_write import lease_expired
+from shared.run.streaks import RECENT
 from shared.store import keys
 from shared.text.human import counted
 
@@ -102,6 +103,11 @@ class JobState:
     def since(self) -> str:
         """Timestamp since which it fails."""
         return str(self._worst.get("failingSince") or self._worst.get("at", ""))
+
+    @property
+    def recent(self) -> str:
+        """The last results, one character each; see shared/run/streaks.py."""
+        return str(self.status.get(RECENT, ""))
 
     @property
     def streak(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 # Fields of the streak, which a run that is neither good nor bad leaves as they are.
-STREAK = ("streak", "firstError", "failingSince", "lastGood")
+STREAK = ("streak", "firstError", "failingSince", "lastGood", streaks.RECENT)
 # Attribute of a host's item: timestamp and ETag of `latest.json`.
 LATEST = "latest"
 # Tries of a write that ends a streak while others count in it.
@@ -46,7 +46,8 @@ def from_outcome(
 
     `before` is the last one: streak and first error continue it. The streak counts ticks: `counted`: this tick is in it
     already, by an earlier attempt or part. `unfinished`: the verdict of the tick follows with its next part, so a good
-    part ends no streak. A run that was skipped or deferred is neither good nor bad.
+    part ends no streak. A run that was skipped or deferred is neither good nor bad. `recent` has the last results, for
+    the strip of a list of jobs.
     """
     ended = clock.iso(started + timedelta(milliseconds=ms))
     status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": ended, "ms": ms}
@@ -62,8 +63,10 @@ def from_outcome(
         # A streak of an earlier version has none.
         status["failingSince"] = before.get("failingSince") if streak else clock.iso(started)
         status["lastGood"] = before.get("lastGood")
+        status[streaks.RECENT] = streaks.recent(before, ok=False)
     elif isinstance(outcome, Done) and not unfinished:
         status["lastGood"] = clock.iso(started)
+        status[streaks.RECENT] = streaks.recent(before, ok=True)
     else:
         status |= {name: before.get(name) for name in STREAK}
     return {name: value for name, value in status.items() if value is not None}

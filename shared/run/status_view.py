@@ -11,6 +11,7 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.run import pauses
 from shared.run.claim_write import without_ended_pauses
+from shared.run.streaks import RECENT
 from shared.store import keys, table
 from shared.store.batch_get import batch_get_rows
 from shared.store.keys import RowKey
@@ -121,6 +122,7 @@ def view(item: Mapping[str, Any]) -> dict[str, Any]:
     The fields are those of PF-06 and PF-07, see docs/reference/status.md.
     """
     shown = dict(item.get("status") or {})
+    shown.pop(RECENT, None)
     # An item without a status is of a job that has not run: a pause of one of its parts made it.
     ended = ("COMPLETED" if shown.get("ok") else "FAILED") if shown else "NEVER_RUN"
     shown["state"] = item.get("state") or ended

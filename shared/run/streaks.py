@@ -13,6 +13,17 @@ from typing import Any
 ENDED = "ended_streaks"
 # Records of one item. More are kept only of longer streaks; the shorter ones matter less.
 MOST = 5
+# Field of a status with the last results, one character each; no status shows it.
+RECENT, GOOD, BAD = "recent", "+", "-"
+MOST_RECENT = 30
+
+
+def recent(before: Mapping[str, Any], *, ok: bool) -> str:
+    """Return the last results with one more, the newest last.
+
+    before: the status before that result.
+    """
+    return f"{before.get(RECENT, '')}{GOOD if ok else BAD}"[-MOST_RECENT:]
 
 
 def ended(before: Mapping[str, Any], until: str) -> dict[str, Any]:

@@ -133,3 +133,11 @@ def test_a_status_is_served_with_the_fields_of_its_state(state: str, outcome: Ou
     view = status_view.view({"state": state, "status": after(outcome)})
     assert view.items() >= {**fields, "state": state, "startedAt": "2026-03-02T12:00:00.000Z"}.items()
     assert not {"completedAt", "failedAt", "error", "progress"} & (view.keys() - fields.keys())
+
+
+def test_the_last_thirty_results_are_recorded_and_nothing_that_is_neither() -> None:
+    last: dict[str, Any] = {}
+    for number in range(40):
+        last = status.from_outcome(Failed("x") if number % 10 == 9 else Done(), NOON, 7, last)
+    assert last["recent"] == ("+" * 9 + "-") * 3
+    assert status.from_outcome(Skipped(Reason.PAUSED), NOON, 7, last)["recent"] == last["recent"]
