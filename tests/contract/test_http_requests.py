@@ -35,7 +35,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Deterministic and short; docs/reference/http-api.md has the command that explores further.
+# Deterministic and short.
 SETTINGS = settings(
     max_examples=6,
     derandomize=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -24,9 +25,9 @@ from shared.text.human import counted
 PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "3d": timedelta(days=3), "7d": timedelta(days=7)}
 FILTERS = ("outcome", "job", "tenant", "entity", "fingerprint")
 # Rows that are read; more are said to exist.
-MOST = 2000
+MOST = 1000
 # Rows of one query: the newest MOST are rarely in one of the four partitions of a day.
-PAGE = 1000
+PAGE = 500
 LISTED = 100
 FACET = 8
 GROUPS = ("outcome", "job", "error", "count", "first", "last", "tenants")
@@ -40,7 +41,8 @@ def page(view: View) -> Page:
     if since not in PERIODS:
         raise PageError(404, f"The period {since[:40]!r} is unknown.", {link("failures"): "The last 24 hours"})
     rows = list(islice(failure_index.failed_runs(view.cloud, view.now - PERIODS[since], PAGE), MOST))
-    shown = [row for row in rows if all(view.parameter(name) in ("", _value(row, name)) for name in FILTERS)]
+    given = {name: value for name in FILTERS if (value := view.parameter(name))}
+    shown = [row for row in rows if all(_value(row, name) == value for name, value in given.items())]
     body = fragment[
         p(".lead")[_sentence(shown, rows, since)],
         _periods(view, since),
@@ -54,6 +56,12 @@ def page(view: View) -> Page:
     return Page("Failures", body, live=True)
 
 
+@lru_cache(maxsize=1024)
+def _fingerprint(job: str, note: str) -> str:
+    """Fingerprint of an error; many rows have the same one."""
+    return fingerprint(job, note)
+
+
 def _value(row: Row, name: str) -> str:
     match name:
         case "outcome":
@@ -61,7 +69,7 @@ def _value(row: Row, name: str) -> str:
         case "entity":
             return str(row.get("entityId") or row.get("target", ""))
         case "fingerprint":
-            return str(row.get("fingerprint") or fingerprint(row["job"], str(row.get("note", ""))))
+            return str(row.get("fingerprint") or _fingerprint(row["job"], str(row.get("note", ""))))
         case _:
             return str(row.get(name, ""))
 
