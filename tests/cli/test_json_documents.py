@@ -41,6 +41,8 @@ ELSEWHERE = {
     "doctor": "test_preflight.py",
     "addresses": "test_urls.py",
     "job-costs": "test_cost.py",
+    "recorded-cost": "test_cost.py",
+    "watermark": "test_reset.py",
     "tenant-costs": "test_cost.py",
     "cost-difference": "test_cost.py",
 }

@@ -47,3 +47,33 @@ def test_a_preview_resets_nothing(call: Call, aws: Cloud) -> None:
     assert call("reset", "good", "--aws", "--stage", "test").code == 0
     assert table.get(aws, STATE, key)["last"] < last
     assert call("reset", "good", "--dry-run", "--aws", "--stage", "test").code == 4
+
+
+ROLLUP = """
+from shared import tables
+from shared.archetypes.rollup import Rollup
+from shared.job.idempotency import version_check
+
+class Summed(Rollup):
+    'Add up bytes per day.'
+    schedule = hourly(minute=14)
+    table = tables.MESSAGES
+    when = "received_at"
+    sums = ("bytes_used",)
+    into = tables.ROLLUPS
+    counted = "messages"
+    idempotency = version_check("a sum stores its window")
+"""
+
+
+def test_a_watermark_is_previewed_and_set_back(call: Call, aws: Cloud, jobs: Path) -> None:
+    (jobs / "demo" / "summed.py").write_text(HEAD + ROLLUP)
+    ahead = clock.iso(aws.clock.now() + timedelta(days=365))
+    table.put(aws, STATE, {**keys.watermark("summed").attributes, "upto": ahead})
+    words = ("summed", "--watermark", "00:00", "--json", "--aws", "--stage", "test")
+    planned = call("reset", *words, "--dry-run").json
+    assert (planned["was"], planned["rows"]) == (ahead, 0)
+    assert table.get(aws, STATE, keys.watermark("summed"))["upto"] == ahead
+    assert call("reset", *words).json == planned
+    assert table.get(aws, STATE, keys.watermark("summed"))["upto"] == planned["to"]
+    assert call("reset", *words).code == 4
