@@ -1,33 +1,22 @@
-"""Certificates of jobs: what `make prove` found, and for which code."""
+"""Certificates of jobs: whether one is of the present code."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.paths import ROOT
+from infra.certificates import FILE, holds, stored, summary
 from shared.job.definition import Job
-from shared.text.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from cli.shapes.jobs import DescribedProof
 
-FILE = ROOT / "docs" / "reference" / "certificates.json"
-# Findings that violate the guarantee.
-FAULTS = ("lost", "twice", "divergent", "stuck", "violated", "silent", "false_alerts")
 # Folders whose code takes part in the runs of each job: the core, and the jobs that watch the others.
 EVERYWHERE = ("shared", "functions/operations")
-
-
-def stored(file: Path = FILE) -> dict[str, dict[str, Any]]:
-    """The stored certificates by job; empty without a file."""
-    if not file.exists():
-        return {}
-    found: dict[str, dict[str, Any]] = parse_json(file.read_bytes())
-    return found
 
 
 def code_digest(job: Job, root: Path = ROOT) -> str:
@@ -48,19 +37,6 @@ def proof_of(job: Job, file: Path = FILE) -> DescribedProof:
     if not current:
         text = f"The certificate is of other code than this: {text} `{again}` renews it."
     return {"current": current, "holds": holds(certificate), "text": text}
-
-
-def holds(certificate: Mapping[str, Any]) -> bool:
-    return not any(certificate[name] for name in FAULTS)
-
-
-def summary(certificate: Mapping[str, Any]) -> str:
-    """The result in one sentence."""
-    found = ", ".join(f"{certificate[name]} {name.replace('_', ' ')}" for name in FAULTS if certificate[name])
-    points = f"{certificate['points']:,} crash points at {certificate['calls']} calls"
-    pairs = f" and {certificate['pairs']:,} pairs (seed {certificate['seed']})" if certificate["pairs"] else ""
-    rest = f"{certificate['uncertain']} uncertain, {certificate['repeated']} repeated"
-    return f"{points}{pairs}, commit {certificate['commit']}: {found or 'no violation'}; {rest}."
 
 
 def _sources(job: Job, root: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from infra import certificates
 from infra.deployment import ROOT, SHIPPED, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package, cached, compile_all, copy, unpack
@@ -111,7 +112,9 @@ def _manifest(deployment: Deployment) -> str:
 
 
 def _details(deployment: Deployment) -> str:
-    return json.dumps(job_details.of(deployment.jobs.values(), deployment.environment), indent=1, sort_keys=True)
+    proofs = {name: certificates.summary(each) for name, each in certificates.stored().items()}
+    details = job_details.of(deployment.jobs.values(), deployment.environment, proofs)
+    return json.dumps(details, indent=1, sort_keys=True)
 
 
 def _digest(files: Mapping[str, Path], shipped: str | None, tag: str) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from cli import certificates
+from infra.certificates import FAULTS
 from proof import certificate
 from proof.certificate import Certificate
 from proof.crash.parallel import prove_all
@@ -18,7 +19,7 @@ from proof.world.fault import CrashPoint
 from shared.job import registry
 from shared.job.registry import UnknownJob
 
-COLUMNS = ("calls", "points", "pairs", *certificates.FAULTS, "uncertain", "repeated")
+COLUMNS = ("calls", "points", "pairs", *FAULTS, "uncertain", "repeated")
 WRONG_USE = 2
 # Before the digest of the code for which a crash point was found.
 OF_CODE = "@"
@@ -109,7 +110,7 @@ def _try_point(names: Sequence[str], text: str) -> int:
         for level, message, fields in prover.world.log.lines:
             if level != "METRIC":
                 print(f"  {level} {message} {fields.get('error', fields.get('note', ''))}")
-    for field in (*certificates.FAULTS, "repeated", "uncertain"):
+    for field in (*FAULTS, "repeated", "uncertain"):
         for found in getattr(verdict, field):
             print(f"{field}: {found}")
     return 1 if verdict.faults() else 0

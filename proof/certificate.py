@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cli import certificates
-from cli.certificates import FAULTS
+from infra.certificates import FAULTS, FILE
+from infra.certificates import stored as stored_certificates
 from proof.crash.prover import Plan
 
 # Violations listed in a certificate; the counts have all.
@@ -89,15 +89,15 @@ class Certificate:
         )
 
 
-def write_all(proven: Iterable[Certificate], file: Path = certificates.FILE) -> None:
+def write_all(proven: Iterable[Certificate], file: Path = FILE) -> None:
     """Store certificates; those of other jobs stay."""
-    stored = certificates.stored(file) | {each.job: asdict(each) for each in proven}
+    stored = stored_certificates(file) | {each.job: asdict(each) for each in proven}
     file.write_text(json.dumps(dict(sorted(stored.items())), indent=1) + "\n", encoding="utf-8")
 
 
 def commit() -> str:
     """The commit of this checkout; `unknown` without git."""
-    folder = certificates.FILE.parent
+    folder = FILE.parent
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, check=True

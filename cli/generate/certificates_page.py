@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cli import certificates
 from cli.generate import markdown
+from infra import certificates
 
 INTRODUCTION = """# Certificates
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict
 
 from shared.aws.permissions import Grant
@@ -16,6 +17,7 @@ from shared.job.definition import Job
 from shared.job.setting import Setting
 
 FILE = "job_details.json"
+NO_PROOF = "No certificate is on record."
 
 
 class SettingDetails(TypedDict):
@@ -40,12 +42,16 @@ class JobDetails(TypedDict):
     #: Actions and resource of each grant.
     permissions: list[str]
     tags: list[str]
+    #: Result of the injected crashes in one sentence.
+    proof: str
 
 
-def of(jobs: Iterable[Job], environment: Mapping[str, str]) -> dict[str, JobDetails]:
+def of(
+    jobs: Iterable[Job], environment: Mapping[str, str], proofs: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, JobDetails]:
     """Details of each job by name.
 
-    environment: has the settings as deployed.
+    environment: has the settings as deployed. proofs: results of the injected crashes by job.
     """
     return {
         job.name: JobDetails(
@@ -57,6 +63,7 @@ def of(jobs: Iterable[Job], environment: Mapping[str, str]) -> dict[str, JobDeta
             effect_days=job.effects.days if job.effects else 0,
             settings=[_setting(each, environment) for each in job.all_settings()],
             permissions=sorted({_grant(grant) for grant in job.grants()}),
+            proof=proofs.get(job.name, NO_PROOF),
             tags=sorted(getattr(getattr(job, "declaration", None), "tags", ())),
         )
         for job in jobs

@@ -10,9 +10,10 @@ import pytest
 
 from cli import certificates
 from functions.flags.usage import Usage
+from infra.certificates import FAULTS
 
 FOUND: dict[str, Any] = {
-    **dict.fromkeys(certificates.FAULTS, 0),
+    **dict.fromkeys(FAULTS, 0),
     "calls": 5,
     "points": 1045,
     "pairs": 0,
