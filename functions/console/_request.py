@@ -38,6 +38,8 @@ class Request:
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     form: Mapping[str, str]
+    #: Values of the boxes that select rows, which have one name.
+    chosen: tuple[str, ...]
     #: IP address of the client, as the Function URL reports it.
     address: str
 
@@ -48,13 +50,15 @@ class Request:
         Raises PageError for an invalid body.
         """
         headers, http = function_url.headers_of(event), event["requestContext"]["http"]
+        body = _body(event)
         return cls(
             method=http["method"],
             path=event.get("rawPath", "") or "/",
             query=_pairs(event.get("rawQueryString", "")),
             headers=headers,
             cookies=_cookies([*event.get("cookies", ()), headers.get("cookie", "")]),
-            form=_pairs(_body(event)),
+            form=_pairs(body),
+            chosen=tuple(dict.fromkeys(value for name, value in _fields(body) if name == "chosen")),
             address=http.get("sourceIp", ""),
         )
 
@@ -119,11 +123,14 @@ def _pairs(text: str) -> dict[str, str]:
 
     Raises PageError.
     """
+    return dict(reversed(_fields(text)))
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise PageError(400, f"a form or address has more than {MAX_FIELDS} fields") from None
-    return dict(reversed(pairs))
 
 
 def _cookies(texts: list[str]) -> dict[str, str]:

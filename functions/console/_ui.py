@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from functions.console import _assets, _login, _routes, _security
+from functions.console import _assets, _exports, _login, _routes, _security
 from functions.console._acts import confirmation
 from functions.console._html import layout
 from functions.console._request import Answer, PageError, Request, redirect
@@ -60,6 +60,8 @@ class Console:
         view = View(self.cloud, manifest.load(), session, request, tuple(rest))
         if request.method == "POST":
             return confirmation.answer(view, place, self.tokens, self.log)
+        if place == "export":
+            return _exports.answer(view)
         return self._shown(_routes.page(view, place), view, place)
 
     def _shown(self, page: Page, view: View, place: str) -> Answer:

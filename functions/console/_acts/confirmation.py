@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from htpy import Element
 
-from functions.console._acts import letters, pausing, running, settling
+from functions.console._acts import letters, pausing, running, selection, settling
 from functions.console._acts.dialog import dialog, refusal, result
 from functions.console._acts.preview import ActRefused, Frozen, Given, Preview, freeze, opened, parameters_of
 from functions.console._html import layout
@@ -53,6 +53,10 @@ ACTS = {
     "retry": Act(("id",), letters.preview_retry, letters.retry),
     "retry-group": Act(("group",), letters.preview_wave, letters.retry_wave),
     "purge": Act(("job", "fingerprint", "reason", "tenant", "entity"), letters.preview_purge, letters.purge),
+    "pause-jobs": Act((selection.CHOSEN,), selection.preview_pause, selection.pause),
+    "resume-jobs": Act((selection.CHOSEN,), selection.preview_resume, selection.resume),
+    "run-jobs": Act((selection.CHOSEN,), selection.preview_run, selection.run),
+    "retry-letters": Act((selection.CHOSEN,), selection.preview_retry, selection.retry),
     "settle": Act(("job", "key", "verdict"), settling.preview, settling.settle),
 }
 
@@ -67,10 +71,19 @@ def answer(view: View, place: str, tokens: RoleTokens, log: Log) -> Answer:
         raise PageError(404, "There is no such act.", {link("now"): "Now"})
     try:
         if place == "preview":
-            return _preview(view, name, act, parameters_of(view.request.form, act.parameters), tokens)
+            return _preview(view, name, act, _parameters(view, act), tokens)
         return _confirmed(view, name, act, tokens, log)
     except REFUSALS as error:
         return _shown(view, 409, "Not done", refusal(str(error), back_of(view)))
+
+
+def _parameters(view: View, act: Act) -> dict[str, str]:
+    """The parameters in a form; of selected rows each. Raises PageError."""
+    given = parameters_of(view.request.form, act.parameters)
+    if selection.CHOSEN in act.parameters:
+        each = (parameters_of({selection.CHOSEN: value}, act.parameters) for value in view.request.chosen)
+        given = {selection.CHOSEN: selection.SEPARATOR.join(one[selection.CHOSEN] for one in each if one)}
+    return given
 
 
 def back_of(view: View) -> str:

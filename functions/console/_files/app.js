@@ -12,6 +12,10 @@
   const kept = { DETAILS: "open", INPUT: "checked value", TEXTAREA: "value", OPTION: "selected", DIALOG: "open" };
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(kept[node.tagName] || "").split(" ").includes(name);
 
+  const here = $("nav [aria-current]"), places = here?.closest("ul");
+  // Not scrollIntoView, which also moves where the first Tab begins.
+  if (places) places.scrollLeft = here.offsetLeft - places.offsetLeft - places.clientWidth / 2;
+
   // Refresh: 5 s; 30 s after ten minutes without input; none while hidden.
   const poll = (now) => {
     if (now !== true) {
@@ -58,7 +62,11 @@
 
   // Dialogs: a form with data-dialog opens its answer in one; focus returns to its button.
   document.addEventListener("submit", (e) => {
-    if (e.target.matches("[data-dialog]")) { opener = document.activeElement; e.preventDefault(); htmx.ajax("POST", e.target.getAttribute("action"), { source: e.target, target: "#dialog-body", swap: "innerHTML" }); }
+    if (!e.target.matches("[data-dialog]")) return;
+    if (!dialog.contains(e.target)) opener = document.activeElement;
+    e.preventDefault();
+    const by = e.submitter, to = by?.getAttribute("formaction") || e.target.getAttribute("action");
+    htmx.ajax("POST", to, { source: e.target, target: "#dialog-body", swap: "innerHTML", values: by?.name ? { [by.name]: by.value } : {} });
   });
   document.addEventListener("click", (e) => { if (e.target.closest("[data-close]")) { e.preventDefault(); dialog.close(); } });
   dialog?.addEventListener("close", () => { const to = opener; opener = null; if (to && document.contains(to)) to.focus(); if ($("[data-done]", dialog)) poll(true); });
@@ -66,7 +74,7 @@
   // Keys; off while typing, and where they are switched off.
   const rows = () => all("main tr[data-row]"), row = () => document.activeElement?.closest?.("tr[data-row]");
   const press = (name) => (row() || main).querySelector(`[data-act~="${name}"]`)?.click();
-  const move = (n) => { const r = rows(), at = r.indexOf(row()), to = r[Math.max(0, Math.min(r.length - 1, at + n))]; $("a,button,input", to || main)?.focus(); };
+  const move = (n) => { const r = rows(), at = r.indexOf(row()), to = r[Math.max(0, Math.min(r.length - 1, at + n))]; ($("a", to || main) || $("button,input", to || main))?.focus(); };
   document.addEventListener("keydown", (e) => {
     last = Date.now();
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input,textarea,select") || store.getItem("keys") === "off" || dialog.open) return;
@@ -81,6 +89,32 @@
     };
     if (acts[key]) { e.preventDefault(); acts[key](); }
   });
+  // Views: filters are in the address; this browser keeps twenty of them by name.
+  const views = $("#views"), list = () => JSON.parse(store.getItem("views") || "[]");
+  const show = (saved) => {
+    store.setItem("views", JSON.stringify(saved));
+    $("ul", views).replaceChildren(...saved.map((v) => {
+      const item = document.createElement("li"), to = document.createElement("a"), drop = document.createElement("button");
+      to.href = v.url; to.textContent = v.name;
+      drop.type = "button"; drop.textContent = "✕"; drop.className = "quiet"; drop.ariaLabel = `remove the view ${v.name}`;
+      drop.addEventListener("click", () => { show(list().filter((o) => o.url !== v.url)); $("summary", views).focus(); });
+      item.append(to, drop);
+      return item;
+    }));
+  };
+  if (views) {
+    const save = document.createElement("button");
+    save.type = "button"; save.className = "quiet"; save.textContent = "Save this view";
+    views.append(save);
+    views.hidden = false;
+    show(list().filter((v) => typeof v.url === "string" && v.url.startsWith("/ui/")));
+    save.addEventListener("click", () => {
+      const given = [...new URLSearchParams(location.search)].filter(([, v]) => v).map(([n, v]) => `${n} ${v}`).join(", ");
+      const url = location.pathname + location.search, name = $("h1").textContent + (given && `: ${given}`);
+      show([{ url, name }, ...list().filter((o) => o.url !== url)].slice(0, 20));
+      say(`Saved the view ${name}`);
+    });
+  }
   for (const name of ["pointerdown", "scroll"]) addEventListener(name, () => { last = Date.now(); }, { passive: true });
   const box = $("#keys-off");
   if (box) { box.checked = store.getItem("keys") === "off"; box.addEventListener("change", () => store.setItem("keys", box.checked ? "off" : "on")); }

@@ -9,7 +9,7 @@ BAD, WARN, GOOD, BUSY, IDLE = "bad", "warn", "good", "busy", "idle"
 SHAPES = {BAD: "✕", WARN: "▲", GOOD: "✓", BUSY: "▶", IDLE: "○"}
 KINDS = {
     **dict.fromkeys(("failing", "failed", "bad", "lost", "missed", "refused", "dead", "rejected"), BAD),
-    **dict.fromkeys(("late", "paused", "retrying", "uncertain", "stopped", "timed out", "waiting"), WARN),
+    **dict.fromkeys(("late", "paused", "retrying", "uncertain", "stopped", "timed out", "waiting", "muted"), WARN),
     **dict.fromkeys(("fine", "done", "ran", "resolved"), GOOD),
     **dict.fromkeys(("running", "in progress"), BUSY),
 }

@@ -1,13 +1,16 @@
-"""Charts as inline SVG: strips of ticks, bars over hours."""
+"""Charts as inline SVG: strips, bars over hours, heat maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
-from htpy import Element, details, div, figcaption, figure, summary
+from htpy import Element, details, div, figcaption, figure, p, summary
 from markupsafe import Markup, escape
 
 CELL, GAP, HEIGHT = 9, 2, 18
+# Shades of a heat map, from the least to the most.
+SHADES = 5
 
 
 def strip(cells: Sequence[tuple[str, str]], title: str) -> Element:
@@ -22,6 +25,49 @@ def strip(cells: Sequence[tuple[str, str]], title: str) -> Element:
     return _figure(title, width, HEIGHT, parts)
 
 
+def results(texts: str, bad: str, title: str) -> Markup:
+    """The last results of a job as two dashed lines.
+
+    Short, since each row of a page has them.
+    """
+    paths, x = {"bad": "", "good": ""}, 0
+    for result, same in groupby(texts):
+        length = 3 * len(list(same))
+        kind, middle = ("bad", 9) if result == bad else ("good", 12)
+        paths[kind] += f"M{x} {middle}h{length - 1}"
+        x += length
+    parts = [f'<path class="s {kind}" d="{path}"/>' for kind, path in paths.items() if path]
+    # Its size is that of the style.
+    return Markup(f'<svg class="strip" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>')
+
+
+def heat_map(rows: Mapping[str, Sequence[int]], columns: Sequence[str], title: str) -> Element:
+    """A shade for each row and column, with a table behind them."""
+    largest, wide, high, left = max((max(row) for row in rows.values()), default=0) or 1, 17, 18, 110
+    parts = []
+    for line, (name, row) in enumerate(rows.items()):
+        parts.append(f'<text class="t" x="0" y="{line * high + 13}">{escape(name[:14])}</text>')
+        for number, value in enumerate(row):
+            shade = -(-value * SHADES // largest)
+            parts.append(
+                f'<rect class="c h{shade}" x="{left + number * wide}" y="{line * high}" width="{wide - 1}" '
+                f'height="{high - 1}"><title>{escape(name)} {escape(columns[number])}: {value}</title></rect>'
+            )
+    bottom = len(rows) * high + 13
+    parts += [
+        f'<text class="t" x="{left + number * wide}" y="{bottom}">{escape(columns[number])}</text>'
+        for number in range(0, len(columns), 6)
+    ]
+    listed = {
+        name: ", ".join(f"{column}: {value}" for column, value in zip(columns, row, strict=True) if value)
+        for name, row in rows.items()
+    }
+    return div[
+        _figure(title, left + len(columns) * wide, bottom + 5, parts),
+        details[summary["As a list"], [p[f"{name}: {texts or 'none'}"] for name, texts in listed.items()]],
+    ]
+
+
 def bars(values: Sequence[tuple[str, int]], title: str, kind: str = "busy") -> Element:
     """Bars over periods, with a table behind them."""
     largest, width, height = max((value for _, value in values), default=0) or 1, 24, 60
@@ -32,7 +78,11 @@ def bars(values: Sequence[tuple[str, int]], title: str, kind: str = "busy") -> E
             f'<rect class="c {escape(kind)}" x="{number * width}" y="{height - tall}" width="{width - 4}" '
             f'height="{tall}"><title>{escape(label)}: {value}</title></rect>'
         )
-    return div[_figure(title, len(values) * width, height, parts), _behind(dict(values))]
+    right = len(values) * width
+    parts.append(f'<text class="t" x="0" y="{height + 13}">{escape(values[0][0]) if values else ""}</text>')
+    if len(values) > 1:
+        parts.append(f'<text class="t end" x="{right - 4}" y="{height + 13}">{escape(values[-1][0])}</text>')
+    return div[_figure(title, right, height + 18, parts), _behind(dict(values))]
 
 
 def timeline(spans: Sequence[tuple[str, float, float, str]], title: str) -> Element:
@@ -51,25 +101,37 @@ def timeline(spans: Sequence[tuple[str, float, float, str]], title: str) -> Elem
     return _figure(title, wide, len(spans) * high, parts)
 
 
-def line(marks: Sequence[tuple[str, float, float, str]], title: str) -> Element:
-    """One line of marks over time, with the middle marked as now."""
+def line(marks: Sequence[tuple[str, float, float, str]], title: str) -> Markup:
+    """One line of marks over time, with the middle marked as now.
+
+    Marks without an end are a path for each class: many rows of a page have them. Only bad ones have a description.
+    """
     wide, high = 480, 16
     parts = [f'<rect class="c now" x="{wide // 2}" y="0" width="1" height="{high}"/>']
+    paths: dict[str, str] = {}
     for kind, start, end, text in marks:
-        x, width = min(round(wide * start), wide - 3), max(round(wide * (end - start)), 3)
-        top, tall = (3, 10) if end == start else (6, 4)
-        parts.append(
-            f'<rect class="c {escape(kind)}" x="{x}" y="{top}" width="{width}" height="{tall}">'
-            f"<title>{escape(text)}</title></rect>"
-        )
-    return _figure(title, wide, high, parts)
+        x = min(round(wide * start), wide - 3)
+        if end == start and kind != "bad":
+            paths[kind] = f"{paths.get(kind, '')}M{x + 1} 3v10"
+        else:
+            width = max(round(wide * (end - start)), 3)
+            parts.append(
+                f'<rect class="c {escape(kind)}" x="{x}" y="6" width="{width}" height="4">'
+                f"<title>{escape(text)}</title></rect>"
+            )
+    parts += [f'<path class="m {escape(kind)}" d="{path}"/>' for kind, path in paths.items()]
+    return _svg(title, wide, high, parts)
 
 
 def _figure(title: str, width: int, height: int, parts: Sequence[str]) -> Element:
+    return figure[_svg(title, width, height, parts), figcaption(".sr")[title]]
+
+
+def _svg(title: str, width: int, height: int, parts: Sequence[str]) -> Markup:
     # Each part is escaped where it is made.
     content = Markup("".join(parts))
     head = f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height}" width="{width}">'
-    return figure[Markup(head) + content + Markup("</svg>"), figcaption(".sr")[title]]
+    return Markup(head) + content + Markup("</svg>")
 
 
 def _behind(values: Mapping[str, int]) -> Element:

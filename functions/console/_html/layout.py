@@ -13,6 +13,7 @@ from htpy import (
     a,
     body,
     button,
+    details,
     dialog,
     div,
     form,
@@ -28,6 +29,7 @@ from htpy import (
     p,
     script,
     span,
+    summary,
     title,
     ul,
 )
@@ -157,6 +159,7 @@ def icon(failing: int, production: bool) -> str:
 
 
 def _bar(place: str, session: Session, names: Names) -> Element:
+    """Navigation; the script fills the views that this browser has saved."""
     places = (*PLACES, *(LOCAL_PLACES if names.stage == LOCAL else ()))
     word = "PRODUCTION" if names.production else names.stage
     return header(".bar")[
@@ -174,6 +177,7 @@ def _bar(place: str, session: Session, names: Names) -> Element:
         ],
         div(".who")[
             span(".account")[f"{names.account} {names.region}"],
+            details("#views", hidden=True)[summary["Views"], ul],
             span("#freshness")["as of this load"],
             a(href=link("help"))["Help"],
             span[f"{session.who} ({session.role})"],

@@ -54,6 +54,4 @@ def took(ms: int | None) -> str:
 def _time(moment: datetime, now: datetime) -> Element:
     today = moment.date() == now.date()
     shown = f"{moment:%H:%M}" if today else f"{moment:%b %d %H:%M}"
-    return time(datetime=clock.iso(moment), title=f"{moment:%Y-%m-%d %H:%M:%S} UTC")[
-        span(".abs")[shown], " ", span(".age")[age(moment, now)]
-    ]
+    return time(datetime=clock.iso(moment))[span(".abs")[shown], " ", span(".age")[age(moment, now)]]

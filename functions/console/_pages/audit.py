@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from htpy import Node, button, details, div, form, fragment, label, p, pre, summary
+from htpy import Node, a, button, div, form, fragment, label, p
 from htpy import input as input_element
 
 from functions.console._html import tables, timestamps
@@ -24,9 +24,7 @@ MOST, LISTED = 500, 100
 def page(view: View) -> Page:
     """One query for the current month, two with the month before."""
     months = 2 if view.parameter("months") == "2" else 1
-    text = view.parameter("q").lower()
-    entries = list(islice(audit.entries(view.cloud, months), MOST))
-    found = [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
+    found = matching(view)
     shown = found[:LISTED]
     period = "this month and the last" if months == 2 else "this month"
     body = fragment[
@@ -48,11 +46,20 @@ def page(view: View) -> Page:
         tables.listing(
             "Acts of operators", COLUMNS, (_row(view, entry) for entry in shown), "Nobody has changed anything."
         ),
-        details[
-            summary["As JSON Lines"], pre(tabindex="0")["\n".join(json.dumps(each, default=str) for each in shown)]
+        p[
+            a(href=link("export", "audit", q=view.parameter("q"), months=str(months)), download=True)[
+                "Download as JSON Lines"
+            ]
         ],
     ]
     return Page("Audit", body)
+
+
+def matching(view: View) -> list[dict[str, Any]]:
+    """The entries that the query asks for, the newest first."""
+    text = view.parameter("q").lower()
+    entries = islice(audit.entries(view.cloud, 2 if view.parameter("months") == "2" else 1), MOST)
+    return [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
 
 
 def _row(view: View, entry: dict[str, Any]) -> tuple[Node, ...]:

@@ -9,7 +9,7 @@ from itertools import islice
 from htpy import Element, Node, a, fragment, h2, p, pre, section
 
 from functions.console._html import tables, timestamps
-from functions.console._html.act_buttons import act, buttons
+from functions.console._html.act_buttons import act, act_on_chosen, buttons, choose
 from functions.console._html.badges import badge
 from functions.console._request import PageError
 from functions.console._view import Page, View, link
@@ -141,6 +141,7 @@ def _group(view: View, fingerprint: str) -> Page:
             else None,
             act(view, "purge", "Purge this group", fingerprint=fingerprint),
         ),
+        act_on_chosen(view, ("retry-letters", "Retry")) if waves.waiting else None,
         tables.listing("Dead letters", LETTERS, _letter_rows(view, letters), "None."),
         _shell(view, "dead", "retry", "--group", fingerprint, "--reason", "WHY"),
     ]
@@ -151,7 +152,10 @@ def _letter_rows(view: View, letters: Sequence[DeadLetter]) -> list[tuple[Node, 
     newest = sorted(letters, key=lambda letter: letter.failed_at, reverse=True)
     return [
         (
-            a(href=link("dead", "letter", letter.id, job=letter.job))[letter.id[:16]],
+            [
+                choose(view, letter.id) if letter.state not in (RESOLVED, RETRYING) else None,
+                a(href=link("dead", "letter", letter.id, job=letter.job))[letter.id[:16]],
+            ],
             badge(letter.state),
             timestamps.at(letter.failed_at, view.now),
             str(letter.attempts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +17,7 @@ from functions.console._pages.job import run_row
 from functions.console._request import PageError
 from functions.console._view import Page, View, link
 from shared import clock
+from shared.admin.trace import HIDDEN_ATTRIBUTES
 from shared.dead_letters.letter import fingerprint
 from shared.job.outcome import verdict_word
 from shared.store import failure_index
@@ -37,12 +38,10 @@ Row = dict[str, Any]
 
 def page(view: View) -> Page:
     """Four calls for each day of the period."""
-    since = view.parameter("since") or "24h"
-    if since not in PERIODS:
-        raise PageError(404, f"The period {since[:40]!r} is unknown.", {link("failures"): "The last 24 hours"})
-    rows = list(islice(failure_index.failed_runs(view.cloud, view.now - PERIODS[since], PAGE), MOST))
-    given = {name: value for name in FILTERS if (value := view.parameter(name))}
-    shown = [row for row in rows if all(_value(row, name) == value for name, value in given.items())]
+    since = _period(view)
+    rows = _read(view)
+    shown = _matching(view, rows)
+    given = {name: view.parameter(name) for name in (*FILTERS, "since")}
     body = fragment[
         p(".lead")[_sentence(shown, rows, since)],
         _periods(view, since),
@@ -52,6 +51,7 @@ def page(view: View) -> Page:
         ],
         tables.listing("Grouped by error", GROUPS, _groups(view, shown), "Nothing failed in this period."),
         _list(view, shown),
+        p[a(href=link("export", "failures", **given), download=True)["Download as JSON Lines"]],
     ]
     return Page("Failures", body, live=True)
 
@@ -60,6 +60,28 @@ def page(view: View) -> Page:
 def _fingerprint(job: str, note: str) -> str:
     """Fingerprint of an error; many rows have the same one."""
     return fingerprint(job, note)
+
+
+def exported(view: View) -> Iterator[Row]:
+    """The rows that the query asks for, without keys of tables."""
+    for row in _matching(view, _read(view)):
+        yield {"run": row["sk"], **{name: value for name, value in row.items() if name not in HIDDEN_ATTRIBUTES}}
+
+
+def _period(view: View) -> str:
+    since = view.parameter("since") or "24h"
+    if since not in PERIODS:
+        raise PageError(404, f"The period {since[:40]!r} is unknown.", {link("failures"): "The last 24 hours"})
+    return since
+
+
+def _read(view: View) -> list[Row]:
+    return list(islice(failure_index.failed_runs(view.cloud, view.now - PERIODS[_period(view)], PAGE), MOST))
+
+
+def _matching(view: View, rows: Sequence[Row]) -> list[Row]:
+    given = {name: value for name in FILTERS if (value := view.parameter(name))}
+    return [row for row in rows if all(_value(row, name) == value for name, value in given.items())]
 
 
 def _value(row: Row, name: str) -> str:

@@ -16,7 +16,7 @@ KEYS = (
     ("j k", "next and previous row"),
     ("Enter", "open the row's link"),
     ("x X", "select the row, select all rows"),
-    ("r p t w", "retry, pause, run now, why; of the focused row or of the page"),
+    ("r p t w", "retry, pause or resume, run now, why; of the focused row or of the page"),
     ("u", "times in UTC or in the zone of this browser"),
     (".", "switch the refresh off and on"),
     ("[ ]", "earlier and later day"),

@@ -16,10 +16,12 @@ from functions.console._view import Page, View, link
 from shared import clock
 from shared.admin import job_overview
 from shared.admin.job_overview import JobOverview
+from shared.admin.mute import sentence
 from shared.job import job_details, schedule
 from shared.job.job_details import JobDetails
 from shared.job.outcome import verdict_word
 from shared.ledger.ledger import TickOutcome
+from shared.observability import mutes
 from shared.run import status_view
 from shared.run.pauses import WHOLE
 from shared.text.human import counted
@@ -36,13 +38,18 @@ HISTORY_DAYS = 31
 
 
 def page(view: View) -> Page:
-    """At most five calls."""
+    """At most five calls.
+
+    Six for a job that is failing and paused.
+    """
     name, entry = view.job("/".join(view.rest))
     overview = job_overview.read(view.cloud, name, entry, day_of(view))
     failing = not overview.status.get("ok", True)
     known = job_details.load().get(name)
+    muted = [each for each in mutes.read(view.cloud) if each.job == name]
     body = fragment[
         p(".soft")[known["purpose"] if known else ""],
+        [p[badge("muted"), f" {sentence(each)}."] for each in muted],
         section(".panel")[h2["Why"], _why(view, overview)],
         _acts(view, overview),
         div(".columns")[
@@ -224,6 +231,7 @@ def _declared(overview: JobOverview, known: JobDetails) -> Element:
             summary[f"Settings ({len(known['settings'])})"],
             tables.listing("Settings", ("name", "deployed", "default", "meaning"), settings, "It has no settings."),
         ],
+        details[summary["Proof by injected crashes"], p[known["proof"]]],
         details[summary[f"Permissions ({len(known['permissions'])})"], ul[(li[each] for each in known["permissions"])]],
     ]
 

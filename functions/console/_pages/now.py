@@ -8,16 +8,20 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import takewhile
 
-from htpy import Element, Node, a, div, fragment, h2, h3, li, p, progress, section, ul
+from htpy import Element, Node, a, div, fragment, h2, li, p, progress, section, ul
 
 from functions.console._html import charts, tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
+from functions.console._pages.schedule import starts
 from functions.console._view import Page, View, link
 from shared.admin import job_board, job_state
 from shared.admin.job_state import FAILING, LATE, PAUSED, RUNNING, JobState
+from shared.admin.mute import sentence
 from shared.job import schedule
 from shared.messages import queue_depth
+from shared.observability import mutes
+from shared.observability.mutes import Mute
 from shared.run import budget_usage
 from shared.text.human import counted
 
@@ -30,9 +34,10 @@ MOMENT = timedelta(microseconds=1)
 
 
 def page(view: View) -> Page:
-    """Two calls: the state of all jobs, and the queues."""
+    """Three calls: the state of all jobs, the queues, the mutes."""
     states = job_board.read(view.cloud, view.entries)
     measured = queue_depth.read(view.cloud)
+    muted = mutes.read(view.cloud)
     failing = tuple(state.name for state in states if state.kind == FAILING)
     body = fragment[
         p(".lead")[_sentence(states)],
@@ -41,7 +46,9 @@ def page(view: View) -> Page:
             section(".panel")[h2["Dead letters of the last 24 hours"], _letters(view, states)],
             section(".panel")[h2["Queues"], _queues(view, measured)],
             section(".panel")[h2["Next hour"], _next_hour(view)],
+            section(".panel")[h2["Next 24 hours"], _heat_map(view)],
             section(".panel")[h2["Spent against budgets"], _budgets(view, states)],
+            section(".panel")[h2["Muted alerts"], _muted(muted)] if muted else None,
         ],
     ]
     return Page("Now", body, failing=failing, live=True)
@@ -70,7 +77,7 @@ def _card(view: View, state: JobState) -> Element:
     pause = None if state.paused else act(view, "pause", "Pause", job=state.name)
     run = None if state.entry["queue"] else act(view, "run", "Run now", job=state.name)
     return li(class_=f"card {CARDS[state.kind]}", id=f"card-{state.name}")[
-        h3[badge(state.word), a(href=link("jobs", state.name))[state.name]],
+        h2[badge(state.word), a(href=link("jobs", state.name))[state.name]],
         list(_lines(view, state)),
         buttons(a(".button", href=link("jobs", state.name), data_act="why")["Why"], resume or pause, run),
     ]
@@ -143,6 +150,26 @@ def _next_hour(view: View) -> Node:
         p(".soft")[f"{counted(total, 'tick')}, in steps of five minutes."],
         charts.bars(values, "Ticks of the next hour"),
     ]
+
+
+def _heat_map(view: View) -> Node:
+    start = view.now.replace(minute=0, second=0, microsecond=0)
+    hours = [start + timedelta(hours=number) for number in range(24)]
+    rows: dict[str, list[int]] = {}
+    for entry in view.entries.values():
+        if entry["schedules"]:
+            row = rows.setdefault(entry["group"], [0] * 24)
+            for number, hour in enumerate(hours):
+                row[number] += starts(tuple(entry["schedules"]), hour)
+    labels = [f"{hour:%H:%M}" for hour in hours]
+    return fragment[
+        p(".soft")["Starts per hour and group, UTC; the darkest is the most."],
+        charts.heat_map(dict(sorted(rows.items())), labels, "Starts per hour and group of the next 24 hours"),
+    ]
+
+
+def _muted(muted: Sequence[Mute]) -> Node:
+    return ul[(li[a(href=link("jobs", each.job))[each.job], f": {sentence(each)}"] for each in muted),]
 
 
 @lru_cache(maxsize=1024)

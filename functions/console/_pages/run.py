@@ -16,6 +16,7 @@ from functions.console._view import Page, View, link
 from shared import clock, redaction
 from shared.admin import run_chain
 from shared.admin.run_chain import RunChain
+from shared.job import job_details
 from shared.job.outcome import verdict_word
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9A-Za-z.-]{1,80}")
@@ -72,11 +73,21 @@ def _facts(view: View, chain: RunChain) -> Iterator[tuple[str, Node]]:
     yield "Counts", _counts(row)
     yield "Code", str(row.get("version", ""))
     yield "Correlation", str(row.get("correlationId", ""))
+    yield "Compute", _compute(chain)
     for name, value in (row.get("usage") or {}).items():
         yield f"Usage: {name}", str(value)
     letter = chain.dead_letter
     if letter:
         yield "Dead letter", a(href=link("dead", "letter", letter["id"], job=chain.job))[str(letter["id"])[:16]]
+
+
+def _compute(chain: RunChain) -> str:
+    """GB-seconds of the run, without the start of a process."""
+    known, ms = job_details.load().get(chain.job), chain.row.get("ms")
+    if known is None or ms is None:
+        return ""
+    seconds = int(ms) / 1000 * known["memory"] / 1024
+    return f"{seconds:.3f} GB-seconds: {timestamps.took(int(ms))} with {known['memory']} MB"
 
 
 def _attempts(view: View, chain: RunChain) -> Node:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from heapq import merge
 from itertools import chain, islice, takewhile
 
-from htpy import Element, Node, a, fragment, h2, li, p, section, ul
+from htpy import Node, a, fragment, h2, li, p, section, ul
 
 from functions.console._html import charts, tables, timestamps
 from functions.console._html.badges import badge
@@ -57,13 +57,13 @@ def _load(view: View, states: Sequence[JobState]) -> Node:
     hours = Counter[int]()
     for state in states:
         for hour in range(24):
-            hours[hour] += _starts(tuple(state.entry["schedules"]), start + timedelta(hours=hour))
+            hours[hour] += starts(tuple(state.entry["schedules"]), start + timedelta(hours=hour))
     values = [(f"{start + timedelta(hours=hour):%H:00}", hours[hour]) for hour in range(24)]
     return fragment[p(".soft")[counted(sum(hours.values()), "start"), ", UTC"], charts.bars(values, "Starts per hour")]
 
 
 @lru_cache(maxsize=8192)
-def _starts(schedules: tuple[str, ...], hour: datetime) -> int:
+def starts(schedules: tuple[str, ...], hour: datetime) -> int:
     """Number of ticks in an hour.
 
     Cached, since pages of a day share most hours.
@@ -85,7 +85,7 @@ def _row(view: View, state: JobState) -> tuple[Node, ...]:
     )
 
 
-def _line(view: View, state: JobState) -> Element:
+def _line(view: View, state: JobState) -> Node:
     """One row of the chart: ticks as marks, now in the middle."""
     start, whole = view.now - DAY, 2 * DAY
     ticks = list(islice(_ticks(state, start, view.now + DAY), MOST_MARKS + 1))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from htpy import Element, Node, a, button, details, div, form, fragment, label, p, pre, summary
+from htpy import Element, Node, a, button, div, form, fragment, label, p
 from htpy import input as input_element
 
 from functions.console._html import tables, timestamps
@@ -36,7 +36,7 @@ def page(view: View) -> Page:
     tenant = "/".join(view.rest) or view.parameter("org")
     if not tenant:
         return Page("Tenants", _search())
-    rows = list(islice(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, MOST), MOST))
+    rows = _read(view, tenant)
     of = {kind: [row for row in rows if failure_index.kind(row) == kind] for kind in ("runs", "dead", "uncertain")}
     paused = _pauses(view, tenant)
     open_letters = [row for row in of["dead"] if row.get("state") != RESOLVED]
@@ -54,9 +54,13 @@ def page(view: View) -> Page:
         _dead(view, open_letters),
         _failed(view, of["runs"]),
         _uncertain(view, of["uncertain"]),
-        details[summary["As JSON"], pre(tabindex="0")[_export(tenant, rows)]],
+        p[a(href=link("export", "tenants", tenant), download=True)["Download as JSON"]],
     ]
     return Page(f"Tenant {redaction.excerpt(tenant, redaction.SHORT)}", body, live=True)
+
+
+def _read(view: View, tenant: str) -> list[Row]:
+    return list(islice(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, MOST), MOST))
 
 
 def _search() -> Element:
@@ -132,9 +136,10 @@ def _uncertain(view: View, rows: Sequence[Row]) -> Element:
     return tables.listing("Uncertain effects", ("key", "job", "begun", "what"), shown, "None.")
 
 
-def _export(tenant: str, rows: Sequence[Row]) -> str:
+def exported(view: View, tenant: str) -> str:
+    """All rows of the tenant as JSON, redacted."""
     shown = [
         {"kind": failure_index.kind(row), **{name: value for name, value in row.items() if name not in HIDDEN}}
-        for row in rows
+        for row in _read(view, tenant)
     ]
     return json.dumps({"tenant": tenant, "rows": redaction.data(shown)}, indent=1, default=str, ensure_ascii=False)

@@ -14,6 +14,8 @@ from tests.support.console_browser import Person, Seen
 
 FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.DOTALL)
 FIELD = re.compile(r"<(?:input|select|textarea)[^>]* name=\"([^\"]*)\"(?: value=\"([^\"]*)\")?")
+# The box of a row, which is outside of its form.
+CHOSEN = re.compile(r'<input type="checkbox" name="(chosen)" value="([^"]*)"')
 # A row of the seed names a run that left no history.
 LOST_RUN = "20260302T113000.000Z-dead"
 # Reached first: a page shows more jobs than are followed.
@@ -64,11 +66,19 @@ class Walk:
             action, fields = attribute(tag, "action"), dict(FIELD.findall(content))
             if attribute(tag, "method") == "get":
                 pages.append(action)
-            elif action != "/ui/logout":
-                self._act(path, action, {name: html.unescape(value) for name, value in fields.items()})
-        outside = FORM.sub("", text)
-        if re.search(r"<button(?! [^>]*data-close)", outside):
-            self.broken.append(f"{path} has a button outside of a form")
+            elif action != "/ui/logout" and attribute(tag, "id") != "row":
+                fields = {name: html.unescape(value) for name, value in fields.items()}
+                for each in dict.fromkeys([action, *re.findall(r'formaction="([^"]*)"', content)]):
+                    chosen = CHOSEN.findall(text)[:1] if attribute(tag, "id") == "chosen" else []
+                    # Of the rows of the seed, one is paused.
+                    chosen = [("chosen", "docs")] if each.endswith("resume-jobs") else chosen
+                    self._act(path, each, fields | dict(chosen))
+        for tag in re.findall(r"<button[^>]*>", FORM.sub("", text)):
+            if f'<form id="{attribute(tag, "form")}"' not in text:
+                self.broken.append(f"{path} has a button outside of a form")
+            else:
+                fields = {attribute(tag, "name"): attribute(tag, "value"), "back": path}
+                self._act(path, attribute(tag, "formaction"), fields)
         return pages
 
     def _act(self, path: str, action: str, fields: dict[str, str]) -> None:
@@ -95,7 +105,7 @@ def test_every_control_of_every_page_leads_somewhere(operator: Person) -> None:
     walk.start()
     assert walk.broken == []
     # The walk has met each kind of page, and each act but the resumption of a tenant, which the night has not paused.
-    assert {path.split("?")[0].split("/")[2] for path in walk.followed} == PAGES.keys() - {"mails"}
+    assert {path.split("?")[0].split("/")[2] for path in walk.followed} == {"export", *PAGES} - {"mails"}
     assert walk.previewed.keys() == ACTS.keys() - {"resume-tenant"}
 
 

@@ -62,7 +62,7 @@ def test_a_page_is_small_and_has_one_heading(operator: Person) -> None:
     files = sum(len(gzip.compress(_assets._content(name))) for name in (_assets.STYLE, *_assets.SCRIPTS))
     for place in PAGES:
         text = operator.get(f"/ui/{place}").text
-        assert len(text) < 80_000
+        assert len(text) < 60_000, place
         assert files + len(gzip.compress(text.encode())) < 150_000
         assert text.count("<h1>") == 1
         assert text.count("<main") == 1
