@@ -12,7 +12,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check lint types format generate synth docs bench prove simulate storm mutants clean
+.PHONY: help setup run up test check lint types format generate synth docs pictures bench prove simulate storm mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ synth: $(READY) ## write the templates of a stage to cdk.out, and check them wit
 docs: $(READY) ## build the documentation as a site in site/; broken links fail
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict $(ARGS)
 	@echo "site/index.html; with search: .venv/bin/mkdocs serve"
+
+pictures: $(READY) ## renew the pictures of the console in docs/, in the browser that the tests use
+	@.venv/bin/python -m tests.support.screenshots
 
 bench: $(READY) ## measure the project's figures beside those of comparable software
 	@.venv/bin/python -m benchmarks $(ARGS)

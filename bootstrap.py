@@ -55,7 +55,7 @@ NODE = {
 def main():
     started = time.monotonic()
     if not (VENV / "bin" / "uv").exists():
-        log("Setting up Nightshift in .venv and node_modules. The first time downloads about 250 MB.")
+        log("Setting up Nightshift in .venv and node_modules. The first time downloads about 320 MB.")
     with tempfile.TemporaryDirectory() as folder:
         set_up_python(find_uv(Path(folder)))
     set_up_node()

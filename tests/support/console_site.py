@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,6 +40,8 @@ def served(console: Console) -> Iterator[ConsoleSite]:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             answer = console.answer(event_of(self.command, self.path, dict(self.headers.items()), body))
             sent = answer["body"].encode() if not answer["isBase64Encoded"] else base64.b64decode(answer["body"])
+            # Before the answer: a test looks as soon as its browser has that.
+            hits.append(f"{self.command} {self.path} {answer['statusCode']}")
             self.send_response(answer["statusCode"])
             for name, value in answer["headers"].items():
                 self.send_header(name, value)
@@ -47,8 +49,8 @@ def served(console: Console) -> Iterator[ConsoleSite]:
                 self.send_header("Set-Cookie", cookie)
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
-            self.wfile.write(sent)
-            hits.append(f"{self.command} {self.path} {answer['statusCode']}")
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(sent)
 
         def log_message(self, *_: Any) -> None:
             """Log nothing."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from shared import clock
 from shared.admin import audit
+from shared.admin import mute as admin_mute
 from shared.admin import pause as admin_pause
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
@@ -23,6 +24,7 @@ from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueMeasurement
+from shared.observability.mutes import ALL_KINDS
 from shared.plans import draft
 from shared.plans import plan as plans
 from shared.plans.plan import Plan
@@ -52,6 +54,7 @@ class BusyNight:
         self.bad("usage", "failed", "3 of 10 messages failed: ValueError: no meter of this name", streak=2)
         self.running("audit-log-cleanup")
         self.pause("docs", "index rebuild")
+        self.mute("docs", "index rebuild")
         self.failed_messages("usage", 6)
         for number in range(14):
             self.letter("crash", f"SampleCrash: attempt 3 crashed on purpose at row {number}", number)
@@ -69,7 +72,7 @@ class BusyNight:
         started = self.now - timedelta(minutes=minutes)
         at = clock.iso(started + timedelta(milliseconds=840))
         status = {"outcome": "done", "ok": True, "at": at, "ms": 840, "lastGood": clock.iso(started)}
-        self.claim(name, status=status, state="COMPLETED", fence=7)
+        self.claim(name, status={**status, "recent": "+" * 30}, state="COMPLETED", fence=7)
         self.row(name, started, "done", True, counts={"items": 12})
 
     def bad(self, name: str, outcome: str, note: str, streak: int) -> None:
@@ -85,6 +88,7 @@ class BusyNight:
             "firstError": note[:60],
             "failingSince": clock.iso(since),
             "lastGood": clock.iso(since - timedelta(minutes=15)),
+            "recent": "+" * (30 - streak) + "-" * streak,
         }
         self.claim(name, status=status, state="FAILED", fence=9)
         for number in range(streak):
@@ -102,6 +106,11 @@ class BusyNight:
         declared: Any = DeclaredJob(name, self.entries[name])
         until = self.now + timedelta(hours=4)
         admin_pause.pause(self.cloud, cast(Job, declared), pauses.WHOLE, "ada@laptop", reason, until)
+
+    def mute(self, name: str, reason: str) -> None:
+        declared: Any = DeclaredJob(name, self.entries[name])
+        until = self.now + timedelta(hours=4)
+        admin_mute.mute(self.cloud, cast(Job, declared), name, ALL_KINDS, "ada@laptop", reason, until)
 
     def claim(self, name: str, **attributes: Any) -> None:
         table.put(self.cloud, STATE, {**keys.claim(self.entries[name]["key"]).attributes, **attributes})
@@ -122,8 +131,9 @@ class BusyNight:
             more = {"tenant": TENANT, "entityId": f"meter-{number}", "suffix": f".{number}"}
             self.row(name, started, "failed", False, note="ValueError: no meter of this name", **more)
 
-    def letter(self, job: str, error: str, number: int, tenant: str = "") -> str:
-        at = self.now - timedelta(hours=1, minutes=number)
+    def letter(self, job: str, error: str, number: int, tenant: str = "", run: str = "") -> str:
+        # That of a run follows it.
+        at = self.now if run else self.now - timedelta(hours=1, minutes=number)
         identity = f"{number:02x}{fingerprint(job, str(number))}{'0' * 2}"[:16]
         sk = f"{clock.iso(at)}#{identity}"
         payload = f"dead/{job}/{identity}.json"
@@ -135,6 +145,7 @@ class BusyNight:
             **keys.dead_letter(job, sk).attributes,
             **failure_index.keys_of_dead_letter(job, at, tenant),
             **({"tenant": tenant} if tenant else {}),
+            **({"run": run} if run else {}),
             "job": job,
             "id": identity,
             "diedAt": clock.iso(at),
