@@ -16,6 +16,7 @@ REASONS = {
     r"LeadingKeys \['ledger#": "daily totals, which the brake reads and retention writes",
     r"LeadingKeys \['effect#": "effects on items that the samples lack",
     r"LeadingKeys \['owner-alerts#": "an owner is alerted once in a window",
+    r"LeadingKeys \['heartbeat#": "shards of a tick are counted, where a heartbeat has an address",
     r"LeadingKeys \['answered#": "answers of handlers that are invoked again",
     r"LeadingKeys \['pending-sums#": "sums of a batch that was interrupted",
     r"^s3:(GetObject|PutObject) on ": "artifacts, plans, results of effects, and payloads beyond a message",
