@@ -13,7 +13,7 @@ from infra.certificates import FAULTS
 from proof import certificate
 from proof.certificate import Certificate
 from proof.crash.parallel import prove_all
-from proof.crash.prover import Prover
+from proof.crash.prover import Prover, UndisturbedFailure
 from proof.crash.sampling import Scope
 from proof.world.fault import CrashPoint
 from shared.job import registry
@@ -47,9 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.write and args.sample:
             raise ValueError("--write stores certificates, which are of all crash points; leave out --sample")
         names = _names(args.jobs)
+        return _prove(names, args)
     except (UnknownJob, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USE
+    except UndisturbedFailure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+
+
+def _prove(names: Sequence[str], args: argparse.Namespace) -> int:
     began = time.monotonic()
     proven = []
     print(_line("job", COLUMNS))

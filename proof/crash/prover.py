@@ -29,6 +29,8 @@ START = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
 SAMPLES = 2
 # Of random numbers and ids: each plan draws the same ones.
 SEED = 1
+# Sample jobs whose runs fail, which is what they are for.
+FAIL_ON_PURPOSE = {"crash"}
 # A point that no run reaches: it only marks the process.
 NO_FAULT = CrashPoint(10**9, FaultKind.DIES_BEFORE)
 # Time before and after the start whose ticks are computed once.
@@ -44,6 +46,13 @@ class Plan:
     #: The call that the fault meets.
     call: str
     verdict: Verdict
+
+
+class UndisturbedFailure(Exception):
+    """A run fails without a fault, so that its crash points would prove nothing."""
+
+    def __init__(self, job: str, error: str) -> None:
+        super().__init__(f"{job} fails without a fault, so its crash points would prove nothing: {error}")
 
 
 class Prover:
@@ -91,7 +100,7 @@ class Prover:
     def undisturbed(self, job: Job, faults: int = 1) -> tuple[EndState, list[str]]:
         """End state without a fault, and the calls of the run.
 
-        faults: of the plans that are judged by it.
+        faults: of the plans that are judged by it. Raises UndisturbedFailure.
         """
         self.world.restore(self.sampled)
         self.scenario = Scenario.of(job, self.world.clock.now() + ROLLOUT, faults)
@@ -102,7 +111,14 @@ class Prover:
         self.states.prepare()
         self.known = KnownStates(self.world, self.received, self.prepared)
         self.world.at_rest = self.known.look
+        failed = self.states.read(self.received.counts()).history.outcomes(job.name)["failed"]
         expected = self._play(job, NO_FAULT)
+        # The sample messages of a consumer include one that it rejects.
+        fails = not job.queue and expected.history.outcomes(job.name)["failed"] > failed
+        if fails and job.name not in FAIL_ON_PURPOSE:
+            lines = self.world.log.lines
+            errors = [str(fields.get("error", message)) for level, message, fields in lines if level == "ERROR"]
+            raise UndisturbedFailure(job.name, errors[0] if errors else "no error was logged")
         self.known.end(Verdict())
         self.world.at_rest = _continue
         return expected, self.world.faulted[0].calls if self.world.faulted else []

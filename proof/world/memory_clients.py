@@ -75,6 +75,7 @@ class MemoryClient:
             "scan": ("LastEvaluatedKey", "ExclusiveStartKey"),
             "list_objects_v2": ("NextContinuationToken", "ContinuationToken"),
             "describe_stacks": ("NextToken", "NextToken"),
+            "list_stack_resources": ("NextToken", "NextToken"),
             "list_functions": ("NextMarker", "Marker"),
             "list_rules": ("NextToken", "NextToken"),
             "list_schedules": ("NextToken", "NextToken"),

@@ -8,6 +8,7 @@ from typing import Any
 # Operation -> its answer. Jobs are started without rules here, so that nothing is listed and nothing differs.
 LISTS: Mapping[str, str] = {
     "DescribeStacks": "Stacks",
+    "ListStackResources": "StackResourceSummaries",
     "ListFunctions": "Functions",
     "ListRules": "Rules",
     "ListSchedules": "Schedules",

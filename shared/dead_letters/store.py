@@ -235,5 +235,5 @@ def _query(cloud: Cloud, pk: str, prefixes: Mapping[str, str]) -> Iterator[dict[
         names={f"#{name}": name for name in (TTL, *prefixes)},
         patient=True,
         FilterExpression=" AND ".join(conditions),
-        PaginationConfig={"PageSize": PAGE},
+        Limit=PAGE,
     )

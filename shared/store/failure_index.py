@@ -111,7 +111,7 @@ def _query(cloud: Cloud, index: Index, partition: str, since: datetime, page: in
         {":partition": partition, ":since": clock.iso(since)},
         IndexName=index.name,
         ScanIndexForward=False,
-        PaginationConfig={"PageSize": page},
+        Limit=page,
     )
     return _unexpired(cloud, rows)
 

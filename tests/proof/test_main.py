@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proof.__main__ import main
+from proof.crash import prover
 from proof.crash.prover import Prover
 from proof.crash.verdict import Verdict
 
@@ -48,3 +49,11 @@ def test_a_violation_is_printed_with_its_command_and_fails(
 def test_a_point_prints_the_calls_that_its_faults_meet(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["usage", "--point", "2:dies_after+1:dies_before"]) == 0
     assert capsys.readouterr().out.startswith("usage, 2:dies_after+1:dies_before: dynamodb:")
+
+
+def test_a_job_that_fails_without_a_fault_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prover, "FAIL_ON_PURPOSE", set())
+    assert main(["crash", "--sample", "9", "--processes", "1"]) == 1
+    assert "crash fails without a fault, so its crash points would prove nothing: " in capsys.readouterr().err

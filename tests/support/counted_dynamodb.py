@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,19 +15,6 @@ from shared.aws.cloud import Cloud
 from shared.tables import Table
 
 UNIT = 4096
-
-
-class _PagingClient(MemoryClient):
-    """A client whose paginator takes a page size, as boto3's does."""
-
-    def get_paginator(self, method: str) -> SimpleNamespace:
-        paginate = super().get_paginator(method).paginate
-
-        def pages(**request: Any) -> Iterator[dict[str, Any]]:
-            size = request.pop("PaginationConfig", {}).get("PageSize")
-            return paginate(**request, **({"Limit": size} if size else {}))  # type: ignore[no-any-return]
-
-        return SimpleNamespace(paginate=pages)
 
 
 class CountedDynamoDb:
@@ -41,7 +28,7 @@ class CountedDynamoDb:
         self.calls: list[tuple[str, float]] = []
         self._read = 0
         process: Any = SimpleNamespace(process=SimpleNamespace(call=self._call))
-        client = _PagingClient(process, "dynamodb", self.database, 1)
+        client = MemoryClient(process, "dynamodb", self.database, 1)
         cloud.__dict__["dynamodb"] = cloud.__dict__["bulk"] = client
         # The package has a function of this name.
         self._module: Any = importlib.import_module("proof.world.dynamodb.query")
