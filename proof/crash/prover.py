@@ -49,7 +49,7 @@ class Plan:
 
 
 class UndisturbedFailure(Exception):
-    """A run fails without a fault, so that its crash points would prove nothing."""
+    """A run fails without a fault: its crash points prove nothing."""
 
     def __init__(self, job: str, error: str) -> None:
         super().__init__(f"{job} fails without a fault, so its crash points would prove nothing: {error}")
