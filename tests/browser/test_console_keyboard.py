@@ -45,6 +45,7 @@ def test_a_failing_run_is_found_and_retried_by_keyboard(new_page: Page, night: N
     page.keyboard.type("more memory")
     press(page, "Enter")
     expect(page.locator("dialog").get_by_role("status")).to_contain_text("was sent")
+    expect(page.locator("dialog [data-close]")).to_be_focused()
     press(page, "Enter")
     expect(page.locator("dialog")).to_be_hidden()
     assert store.find(cloud, letter).state == "retrying"

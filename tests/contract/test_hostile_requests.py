@@ -91,7 +91,7 @@ def test_a_form_of_another_site_is_refused_by_every_act(functions: HttpFunctions
 def parameters(functions: HttpFunctions) -> dict[str, dict[str, str]]:
     """Parameters with which each act is possible, on rows of their own."""
     night = BusyNight(functions.cloud)
-    letter = night.letter("crash", "SampleCrash: of a hostile test", 80)
+    letters = [night.letter(job, "SampleCrash: of a hostile test", 80) for job in ("crash", "pricing")]
     night.uncertain("notification-delivery", "hostile:1")
     return {
         "pause": {"job": "pricing"},
@@ -100,9 +100,13 @@ def parameters(functions: HttpFunctions) -> dict[str, dict[str, str]]:
         "resume-tenant": {"tenant": "org_hostile"},
         "run": {"job": "pricing"},
         "apply": {"plan": night.plan("session-cleanup").id},
-        "retry": {"id": letter},
+        "retry": {"id": letters[0]},
         "retry-group": {"group": _group_of(night)},
         "purge": {"job": "crash", "tenant": TENANT},
+        "pause-jobs": {"chosen": "auth"},
+        "resume-jobs": {"chosen": "auth"},
+        "run-jobs": {"chosen": "auth"},
+        "retry-letters": {"chosen": letters[1]},
         "settle": {"job": "notification-delivery", "key": "hostile:1", "verdict": "redo"},
     }
 

@@ -285,6 +285,7 @@ OTHERS = {
     "functions.accounts.account_export": OWN,
     "functions.assessments._token_usage": "tests a number of a parsed answer against one class",
     "functions.console._page_openapi": OWN,
+    "functions.console._exports": "tests a name of this project against one class",
     "functions.console._pages.dead": JSON,
     "functions.mail._templates": "tests each name of a payload, which is limited to 256 KiB, by one class",
     "functions.operations._dead_letter_source": "tests a sort key of this project against one class",
@@ -296,6 +297,7 @@ OTHERS = {
     "shared.admin.redrive": OWN,
     "shared.admin.role_drift": "reads a policy of IAM, which has 10,240 characters at most",
     "shared.archetypes.purge.rules": DECLARED,
+    "shared.aws.dynamodb.responses": JSON,
     "shared.aws.service_models": OWN,
     "shared.http.openapi": OWN,
     "shared.mail.folding": "tests a subject of this project by one class",
@@ -331,6 +333,7 @@ OTHERS = {
     "shared.run.effects": OWN,
     "shared.run.oversized": OWN,
     "shared.run.reconcile": OWN,
+    "shared.store.key_range": DECLARED,
     "shared.store.s3_archive": OWN,
 }
 READERS = {"re", "json", "jsonlib", "tomllib"}
@@ -379,6 +382,9 @@ def _slow(parser: Callable[[str], object], seeds: Mapping[str, str] = SEEDS) -> 
     slow = {}
     for name, seed in seeds.items():
         small = _cpu(parser, (seed * (MIB // 16 // len(seed) + 1))[: MIB // 16])
+        if small >= SECONDS / 4:
+            # A collection of all garbage, which objects of earlier tests make long, is in one of them at most.
+            small = min(small, *(_cpu(parser, (seed * (MIB // 16 // len(seed) + 1))[: MIB // 16]) for _ in range(2)))
         if small < NOTHING:
             continue
         # A parser that is slow already would not end with 1 MiB.

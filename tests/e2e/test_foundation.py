@@ -201,7 +201,7 @@ def left_behind(cloud: LocalCloud, row: dict[str, Any]) -> Any:
 
 def lasting(data: Any) -> Any:
     fleeting = {"run", "started", "at", "ms", "invocation", "sk", "correlationId", "expires", "artifact"}
-    fleeting |= {"lastGood", "failingSince", "ended", "ended_for"}
+    fleeting |= {"lastGood", "failingSince", "ended", "ended_for", "latest", "recent"}
     moved = {"tick", "last_attempt", "last", "fence"}
     if isinstance(data, Mapping):
         return {name: lasting(value) for name, value in data.items() if name not in fleeting | moved}

@@ -30,7 +30,9 @@ def test_invalid_settings_end_the_synthesis(
 
 def test_every_function_gets_the_settings_of_the_stage() -> None:
     given = {"NIGHTSHIFT_CONSOLE_URL": "https://console.example", "NIGHTSHIFT_LEASE_MARGIN": "20", "PATH": "/bin"}
-    deployment: Any = SimpleNamespace(names=Names("test", "123456789012", "us-east-1"), environment=given)
+    deployment: Any = SimpleNamespace(
+        names=Names("test", "123456789012", "us-east-1"), environment=given, account=SimpleNamespace(variables={})
+    )
     variables = platform_environment(deployment)
     assert variables["NIGHTSHIFT_CONSOLE_URL"] == "https://console.example"
     assert variables["NIGHTSHIFT_LEASE_MARGIN"] == "20"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,7 +29,9 @@ def responses(app: App, act: Callable[[OpenRequests, asyncio.Task[Any]], Awaitab
         await act(requests, request)
         await request
 
-    asyncio.run(run())
+    # In a thread: this one may have an event loop, that of a browser of other tests.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
     return sent
 
 

@@ -46,6 +46,8 @@ VARYING = {
     "duplicate",
     "ended",
     "ended_for",
+    # The ETag of an artifact, which has the times of its run.
+    "latest",
 }
 
 # Outcomes of routed runs, and of rows that only a duplicate has written so far.

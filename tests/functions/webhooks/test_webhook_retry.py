@@ -218,7 +218,9 @@ def test_a_webhook_that_leads_inside_is_refused_and_the_rest_goes_on(
     url: str, why: str, cloud: Cloud, log: Lines, web: Web
 ) -> None:
     web.answers["/hook"] = Reply(200)
-    put(cloud, hook(url, "evil"), delivery("bad", webhook="evil"), delivery("good"))
+    # A row of an earlier version, which did not check the URL.
+    evil = hook("https://shop.com/hook", "evil").model_copy(update={"url": url})
+    put(cloud, evil, delivery("bad", webhook="evil"), delivery("good"))
     assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1, "settled": 1}
     assert item(cloud, delivery("bad"))["last_error"] == why
 
