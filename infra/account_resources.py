@@ -12,23 +12,29 @@ from typing import Any
 
 from shared.aws.names import ALERTS_TOPIC, BUCKET
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: labels between dots, no address, and no
+# prefix or suffix that is reserved.
+BUCKET_NAME = (
+    r"(?!(xn--|sthree-|amzn-s3-demo-)|[0-9.]+$|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
+    r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+)
 ARN = r"arn:(aws|aws-cn|aws-us-gov)"
 # Key -> form of its value, and an example for the error.
 TEXTS = {
-    "bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "corp-jobs-prod"),
+    "bucket": (BUCKET_NAME, "corp-jobs-prod"),
     "alerts_topic": (rf"{ARN}:sns:[a-z0-9-]+:[0-9]{{12}}:[\w-]{{1,256}}", "arn:aws:sns:eu-west-1:123456789012:oncall"),
     "kms_key": (
         rf"{ARN}:kms:[a-z0-9-]+:[0-9]{{12}}:key/[\w-]{{1,64}}",
         "arn:aws:kms:eu-west-1:123456789012:key/1a2b...",
     ),
     "permissions_boundary": (
-        rf"{ARN}:iam::([0-9]{{12}}|aws):policy/[\w+=,.@/-]{{1,512}}",
+        rf"{ARN}:iam::([0-9]{{12}}|aws):policy/([\w+=,.@-]+/)*[\w+=,.@-]{{1,128}}",
         "arn:aws:iam::123456789012:policy/boundary",
     ),
 }
 LISTS = {
-    "subnets": (r"subnet-[0-9a-f]{8,17}", "subnet-0a1b2c3d"),
-    "security_groups": (r"sg-[0-9a-f]{8,17}", "sg-0a1b2c3d"),
+    "subnets": (r"subnet-([0-9a-f]{8}|[0-9a-f]{17})", "subnet-0a1b2c3d"),
+    "security_groups": (r"sg-([0-9a-f]{8}|[0-9a-f]{17})", "sg-0a1b2c3d"),
 }
 # Quotas of Lambda for one function.
 MOST = {"subnets": 16, "security_groups": 5}
@@ -112,6 +118,8 @@ def _list_errors(name: str, value: Any) -> Iterator[str]:
     listed = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
     if not listed or not all(re.fullmatch(form, one, re.ASCII) for one in value):
         yield f'[account] {name} must be a list as in ["{example}"]'
+    elif len({*value}) < len(value):
+        yield f"[account] {name} has an entry twice"
     elif len(value) > MOST[name]:
         yield f"[account] {name} has {len(value)} entries; Lambda allows {MOST[name]}"
 
@@ -124,9 +132,9 @@ def tag_errors(table: Any) -> Iterator[str]:
     if len(table) > MOST_TAGS:
         yield f"[tags] has {len(table)} tags; CloudFormation allows {MOST_TAGS} beside those of the stacks"
     for key, value in table.items():
-        if key.startswith(OWN_TAGS):
+        if key.lower().startswith(OWN_TAGS):
             yield f"[tags] {key}: names that begin with {' or '.join(OWN_TAGS)} are reserved"
-        elif not TAG_KEY.fullmatch(key):
+        elif not TAG_KEY.fullmatch(key) or not key.strip():
             yield f"[tags] {key}: a name has up to 128 letters, digits, spaces and . : / = + @ - _"
         elif not isinstance(value, str) or not TAG_VALUE.fullmatch(value):
             yield f"[tags] {key}: the value must be a text of up to 256 letters, digits, spaces and . : / = + @ - _"

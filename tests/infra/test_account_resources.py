@@ -120,6 +120,21 @@ def test_without_them_a_template_names_none(grown: Templates) -> None:
         ("[account]\nvpc = 'vpc-1'", "'vpc' is none of bucket, alerts_topic, kms_key, permissions_boundary, subnets"),
         ("[account]\nbucket = 'Corp_Jobs'", 'bucket must be a text as in "corp-jobs-prod"'),
         ("[account]\nbucket = ['corp']", "bucket must be a text"),
+        *(
+            (f"[account]\nbucket = '{name}'", "bucket must be a text")
+            for name in ("corp..jobs", "192.168.1.10", "xn--corp", "corp-s3alias", "corp.-jobs", "a--use1-az1--x-s3")
+        ),
+        ("[account]\npermissions_boundary = 'arn:aws:iam::123456789012:policy/a//b'", "permissions_boundary must be"),
+        (
+            "[account]\nsubnets = ['subnet-0a1b2c3d', 'subnet-0a1b2c3d']\nsecurity_groups = ['sg-0a1b2c3d']",
+            "subnets has an entry twice",
+        ),
+        (
+            "[account]\nsubnets = ['subnet-0a1b2c3d4']\nsecurity_groups = ['sg-0a1b2c3d']",
+            "subnets must be a list as in",
+        ),
+        ("[tags]\n'AWS:x' = 'y'", "names that begin with aws: or nightshift: are reserved"),
+        ("[tags]\n' ' = 'y'", "a name has up to 128 letters"),
         ("[account]\nalerts_topic = 'oncall'", 'alerts_topic must be a text as in "arn:aws:sns'),
         ("[account]\nkms_key = 'alias/corp'", 'kms_key must be a text as in "arn:aws:kms'),
         ("[account]\npermissions_boundary = 'boundary'", "permissions_boundary must be a text"),
@@ -130,7 +145,7 @@ def test_without_them_a_template_names_none(grown: Templates) -> None:
             "security_groups must be a list as in",
         ),
         (
-            f"[account]\nsubnets = ['subnet-0a1b2c3d']\nsecurity_groups = {['sg-0a1b2c3d'] * 6}",
+            f"[account]\nsubnets = ['subnet-0a1b2c3d']\nsecurity_groups = {[f'sg-0a1b2c3{n}' for n in range(6)]}",
             "security_groups has 6 entries; Lambda allows 5",
         ),
         ("tags = 1", "tags must be a table"),
