@@ -49,7 +49,7 @@ def test_a_dead_letter_becomes_a_row_a_payload_and_an_alert(
     assert (row["reason"], row["attempts"]) == ("all 3 attempts used up", 3)
     payload = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=row["payload"])
     assert json.loads(payload["Body"].read()) == letter
-    assert "ServerSideEncryption" not in payload, "the bucket decides: its key may be the account's"
+    assert "ServerSideEncryption" not in dict(payload), "the bucket decides: its key may be the account's"
     [line] = log.said("JOB_PERMANENTLY_FAILED")
     assert {"jobId", "payload", "failedReason", "entityId", "job"} <= line.keys()
     [alert] = alerts(cloud)
