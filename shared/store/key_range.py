@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+NUMBERS = (int, float, Decimal)
 RANGE = re.compile(r"\bBETWEEN (:\w+) AND (:\w+)")
 
 
@@ -18,5 +20,8 @@ def is_empty(condition: str, values: Mapping[str, Any]) -> bool:
     bounds = RANGE.search(condition)
     if bounds is None:
         return False
-    first, last = (str(values[name]).encode() for name in bounds.groups())
-    return first > last
+    first, last = (values[name] for name in bounds.groups())
+    if isinstance(first, str) and isinstance(last, str):
+        # By UTF-8 bytes, as DynamoDB sorts. A lone surrogate is in no key, and must not raise.
+        return first.encode(errors="surrogatepass") > last.encode(errors="surrogatepass")
+    return isinstance(first, NUMBERS) and isinstance(last, NUMBERS) and first > last

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from shared.aws.cloud import Cloud
@@ -22,11 +25,19 @@ CONDITION = "pk = :pk AND sk BETWEEN :first AND :last"
         (CONDITION, "a~", "a", True),
         # By UTF-8 bytes: in UTF-16 the second one is less.
         (CONDITION, "\uffff", "\U00010000", False),
+        (CONDITION, "\ud800", "a", True),
+        (CONDITION, "a", "\ud800", False),
+        (CONDITION, 9, 10, False),
+        (CONDITION, 10, Decimal(9), True),
+        (CONDITION, 1.5, Decimal("1.5"), False),
+        # DynamoDB refuses bounds of two types.
+        (CONDITION, "b", 1, False),
+        (CONDITION, b"b", b"a", False),
         ("pk = :pk AND sk > :first", "b", "a", False),
     ],
 )
 def test_a_range_is_empty_if_its_lower_bound_is_above_its_upper_bound(
-    condition: str, first: str, last: str, empty: bool
+    condition: str, first: Any, last: Any, empty: bool
 ) -> None:
     assert key_range.is_empty(condition, {":pk": "p", ":first": first, ":last": last}) is empty
 
