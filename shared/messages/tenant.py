@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 # `pk = :pk`, `#pk = :pk`: DynamoDB queries a partition by equality only.
 EQUALS = re.compile(r"(#?\w+)\s*=\s*(:\w+)")
-# Operations without a partition key, which the guard refuses.
-WITHOUT_KEY = ("Scan", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
+# Statements in PartiQL name their tables in text; the guard refuses them for all tables.
+PARTIQL = ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
+# A table may be named by its ARN: arn:aws:dynamodb:us-east-1:123456789012:table/orders.
+ARN = re.compile(r"arn:[^/]*:table/")
 
 
 class OutsideTenant(Exception):
@@ -104,12 +106,14 @@ class TenantGuard:
         if not self.active and own is None:
             return
         tenant = own or self.tenant
+        owner = f"for {tenant.id}" if tenant else "for no tenant"
+        if model.name in PARTIQL:
+            raise OutsideTenant(f"{model.name} {owner}: PartiQL has no key to check; use GetItem, Query or a write")
         for name, call in _calls(params):
-            table = self.tables.get(name)
+            table = self.tables.get(ARN.sub("", name, count=1))
             if table is None or not table.by_tenant:
                 continue
-            if model.name in WITHOUT_KEY or tenant is None or not _within(tenant, table, call):
-                owner = f"for {tenant.id}" if tenant else "for no tenant"
+            if model.name == "Scan" or tenant is None or not _within(tenant, table, call):
                 raise OutsideTenant(
                     f"{model.name} on {name} {owner}: it is not limited to the tenant's key; take the partition key "
                     "from tenant.key(kind), within the tenant's scope"

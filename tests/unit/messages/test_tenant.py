@@ -15,6 +15,7 @@ from tests.conftest import Calls, create
 
 TABLE = Table("usage", "usage of tenants", (Index("by-feature", "feature", "at"),), by_tenant=True)
 NAME = "nightshift-test-usage"
+ARN = f"arn:aws:dynamodb:us-east-1:123456789012:table/{NAME}"
 ME = Tenant("org_1")
 Call = Callable[[Cloud], Any]
 
@@ -113,6 +114,16 @@ NOT_MINE = [
     lambda cloud: cloud.dynamodb.scan(TableName=NAME),
     lambda cloud: cloud.dynamodb.scan(TableName=NAME, IndexName="by-feature"),
     lambda cloud: cloud.dynamodb.get_item(TableName=NAME, Key={"sk": {"S": "-"}}),
+    lambda cloud: cloud.dynamodb.get_item(TableName=ARN, Key=key("org_2#usage")),
+    lambda cloud: cloud.dynamodb.scan(TableName=ARN),
+    lambda cloud: cloud.dynamodb.batch_get_item(RequestItems={ARN: {"Keys": [key("org_2")]}}),
+    lambda cloud: cloud.dynamodb.transact_get_items(TransactItems=[{"Get": {"TableName": ARN, "Key": key("org_2")}}]),
+]
+STATEMENT: Any = {"Statement": f'SELECT * FROM "{NAME}"'}
+PARTIQL: list[Call] = [
+    lambda cloud: cloud.dynamodb.execute_statement(**STATEMENT),
+    lambda cloud: cloud.dynamodb.batch_execute_statement(Statements=[STATEMENT]),
+    lambda cloud: cloud.dynamodb.execute_transaction(TransactStatements=[STATEMENT]),
 ]
 
 
@@ -127,6 +138,15 @@ def test_what_is_bounded_by_the_tenants_key_is_let_through(call: Call, cloud: Cl
 def test_what_is_not_bounded_by_it_is_never_sent(call: Call, cloud: Cloud) -> None:
     calls = Calls(cloud)
     with guard(cloud).scope(ME), pytest.raises(OutsideTenant, match="nightshift-test-usage for org_1"):
+        call(cloud)
+    assert calls.made == []
+
+
+@pytest.mark.parametrize("tenant", [ME, None])
+@pytest.mark.parametrize("call", PARTIQL)
+def test_statements_in_partiql_are_never_sent(call: Call, tenant: Tenant | None, cloud: Cloud) -> None:
+    calls = Calls(cloud)
+    with guard(cloud).scope(tenant), pytest.raises(OutsideTenant, match="PartiQL"):
         call(cloud)
     assert calls.made == []
 
