@@ -16,7 +16,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import NoCredentialsError
 
-from shared.aws.dynamodb.responses import HttpAnswer, parse
+from shared.aws.dynamodb.responses import FIRST_FAILURE, DamagedResponse, HttpAnswer, parse
 from shared.aws.dynamodb.transport import Transport
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ OPERATIONS = {
     "transact_write_items": "TransactWriteItems",
     "update_item": "UpdateItem",
 }
-# The first status that raises.
-FIRST_ERROR = 300
 Parsed = dict[str, Any]
 Answered = tuple[HttpAnswer, Parsed]
 
@@ -144,7 +142,7 @@ class OperationCall:
         )
         answer, parsed = answered or self._answer(request)
         self._emit("after-call", http_response=answer, parsed=parsed, model=self.model, context=context)
-        if answer.status_code >= FIRST_ERROR:
+        if answer.status_code >= FIRST_FAILURE:
             raise self.client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(parsed, self.operation)
         result: Parsed = parsed
         return result
@@ -159,7 +157,7 @@ class OperationCall:
             attempt += 1
             answered = self._try(request)
             # The handlers note in a response what they did, also in that of the last try.
-            if attempt == 1 and not isinstance(answered, Exception) and answered[0].status_code < FIRST_ERROR:
+            if attempt == 1 and not isinstance(answered, Exception) and answered[0].status_code < FIRST_FAILURE:
                 break
             pause = self._pause(request, answered, attempt)
             if pause is None:
@@ -180,7 +178,10 @@ class OperationCall:
             answer = next((each for _, each in answers if each is not None), None) or self.client.send(prepared)
         except Exception as error:  # noqa: BLE001 - whether it is worth a retry is decided by its class
             return error
-        return answer, parse(answer, self.model)
+        try:
+            return answer, parse(answer, self.model, self.url)
+        except DamagedResponse as error:
+            return error
 
     def _pause(self, request: Parsed, answered: Answered | Exception, attempt: int) -> float | None:
         """Seconds before the next try; None for no try."""

@@ -6,8 +6,11 @@ Most are plain JSON that needs no conversion; botocore's parser reads the others
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import HTTPClientError
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 # The beginning of the type of a binary value, or of a set of them.
 BINARY = b'"B'
 OK = 200
+CHECKSUM = "x-amz-crc32"
+# The first status that raises.
+FIRST_FAILURE = 300
 # The first status that botocore parses as an error.
 FIRST_ERROR = 301
 
@@ -27,20 +33,36 @@ class HttpAnswer(NamedTuple):
     content: bytes
 
 
-def parse(answer: HttpAnswer, model: OperationModel) -> dict[str, Any]:
+class DamagedResponse(HTTPClientError):
+    """A successful status with a body that is not DynamoDB's answer.
+
+    It is retried like a lost connection: what the call did is unknown.
+    """
+
+    fmt = "the response to {operation} {fault}: it was damaged, or another server sent it; check {endpoint_url}"
+
+
+def parse(answer: HttpAnswer, model: OperationModel, url: str) -> dict[str, Any]:
     """Parse a response; that of an error has `Error`.
 
-    answer: an HttpAnswer, or the AWSResponse of a handler of `before-send`.
+    answer: an HttpAnswer, or the AWSResponse of a handler of `before-send`. Raises DamagedResponse.
     """
-    if answer.status_code == OK and BINARY not in answer.content:
-        try:
-            parsed = json.loads(answer.content or b"{}")
-        except ValueError:
-            parsed = None
-        if isinstance(parsed, dict):
-            parsed["ResponseMetadata"] = _metadata(answer)
-            return parsed
-    return _parse_by_model(answer, model)
+    if answer.status_code >= FIRST_FAILURE:
+        return _parse_by_model(answer, model)
+    expected = answer.headers.get(CHECKSUM)
+    if expected is not None and expected != str(zlib.crc32(answer.content)):
+        raise DamagedResponse(operation=model.name, fault="does not match its checksum", endpoint_url=url)
+    try:
+        parsed = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        # As an empty result it would mean a row that does not exist, or a write that left nothing over.
+        raise DamagedResponse(operation=model.name, fault="is not a JSON object", endpoint_url=url)
+    if answer.status_code != OK or BINARY in answer.content:
+        return _parse_by_model(answer, model)
+    parsed["ResponseMetadata"] = _metadata(answer)
+    return parsed
 
 
 def _metadata(answer: HttpAnswer) -> dict[str, Any]:

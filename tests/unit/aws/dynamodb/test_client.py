@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from shared.aws import throttled_calls
 from shared.aws.cloud import Cloud
 from shared.aws.dynamodb.client import OPERATIONS, DynamoDb
+from shared.aws.dynamodb.responses import DamagedResponse
 from shared.aws.names import Names
 from tests.support.scripted_dynamodb import SECRET, Answer, Endpoint, endpoint, ok, refusal
 
@@ -34,7 +36,6 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "update_item": {"TableName": "t", "Key": KEY, "UpdateExpression": "SET a = :a", "ReturnValues": "ALL_NEW"},
 }
 RESULTS = {
-    "empty": Answer(body=b""),
     "no fields": ok(),
     "a row": ok(Item=ROW, Attributes=ROW, Items=[ROW, KEY], Count=2, ScannedCount=7, LastEvaluatedKey=KEY),
     "binary": ok(Item={"b": {"B": "AP8="}, "m": {"M": {"bs": {"BS": ["MQ==", "MjI="]}}}}, Items=[{"b": {"B": "AP8="}}]),
@@ -42,7 +43,6 @@ RESULTS = {
     "batches": ok(Responses={"t": [ROW]}, UnprocessedKeys={}, UnprocessedItems={}),
     "left over": ok(UnprocessedItems={"t": [{"DeleteRequest": {"Key": KEY}}]}, UnprocessedKeys={"t": {"Keys": [KEY]}}),
     "headers": Answer(headers=(("X-Amz-Crc32", "2745614147"), ("Date", "today"))),
-    "no JSON": Answer(body=b"<html>"),
     "another success": Answer(201, b'{"Item":{}}'),
 }
 ERRORS = {
@@ -75,6 +75,22 @@ PASSING = {
     "reset, then cut": [Answer(fault="reset"), Answer(body=b'{"Item":{}}', fault="cut")],
     "silent once": [Answer(fault="silent")],
     "throttled after a reset": [Answer(fault="reset"), Answer(502, b""), refusal("ThrottlingException")],
+}
+ITEM = json.dumps({"Item": KEY}).encode()
+CHECKED = (("x-amz-crc32", str(zlib.crc32(ITEM))),)
+DAMAGED = {
+    "empty": Answer(body=b""),
+    "no JSON": Answer(body=b"<html>"),
+    "cut JSON": Answer(body=ITEM[:-3]),
+    "no UTF-8": Answer(body=ITEM.replace(b'"a"', b'"\xe9"')),
+    "an array": Answer(body=b"[]"),
+    "null": Answer(body=b"null"),
+    "deep": Answer(body=b"[" * 100_000),
+    "cut binary": Answer(body=b'{"Item":{"b":{"B":"AP8="}'),
+    "another success": Answer(201, b"<html>"),
+    "another value": Answer(body=ITEM.replace(b'"a"', b'"z"'), headers=CHECKED),
+    "empty with a checksum": Answer(body=b"", headers=CHECKED),
+    "no number": Answer(body=ITEM, headers=(("x-amz-crc32", "none"),)),
 }
 
 
@@ -171,6 +187,25 @@ def test_what_passes_is_retried_alike(pair: Pair, faults: str) -> None:
     assert outcome["Item"] == KEY
     assert requests == len(PASSING[faults]) + 1
     assert outcome["ResponseMetadata"]["RetryAttempts"] == len(PASSING[faults])
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_response_is_no_result_and_is_asked_for_again(pair: Pair, damaged: str) -> None:
+    pair.at.script([DAMAGED[damaged], Answer(body=ITEM, headers=CHECKED)])
+    assert pair.ours.get_item(**REQUESTS["get_item"])["Item"] == KEY
+    assert len(pair.at.requests) == 2
+    pair.at.script([DAMAGED[damaged]] * 9)
+    with pytest.raises(DamagedResponse, match="the response to GetItem"):
+        pair.ours.get_item(**REQUESTS["get_item"])
+    assert len(pair.at.requests) == BOUNDS[2]
+
+
+def test_a_refusal_that_does_not_match_its_checksum_is_asked_for_again(pair: Pair) -> None:
+    refused = refusal("ConditionalCheckFailedException")
+    _, requests = pair.compare(
+        "update_item", [Answer(refused.status, refused.body, CHECKED), ok()], **REQUESTS["update_item"]
+    )
+    assert requests == 2
 
 
 def test_a_transaction_has_one_token_for_all_of_its_tries(pair: Pair) -> None:
