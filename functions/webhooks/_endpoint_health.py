@@ -4,7 +4,11 @@ An endpoint is disabled at once by 410 Gone, and after DISABLE_AFTER without a s
 
 Attributes of its row: `failing_since` is the first failure since the last success; `succeeded_at` is a success, and the
 next one is recorded an hour later at the earliest; `disabled_at` and `disabled_why` are set when `active` becomes
-false. Once its owner has set `active` again, earlier failures do not count.
+false, and `failing_since` is removed: once its owner has set `active` again, earlier failures do not count. A timestamp
+in the future, which a run under a wrong clock left, does not count either, and is overwritten.
+
+Two failures are enough: an endpoint that gets an event a week would else never be disabled. So a run whose clock is
+DISABLE_AFTER ahead may disable an endpoint that fails; its owner is notified.
 
 Calls of one endpoint may overlap, and a process may be frozen between a call and its write. So each write states what
 must still hold of the row: a failure is recorded only if no success is known that is later, or less than an hour
@@ -63,7 +67,7 @@ class EndpointHealth:
 
     def succeeded(self, row: Row, at: datetime) -> None:
         """Record a successful call, and that the endpoint no longer fails."""
-        health = self._health(row)
+        health = self._health(row, at)
         recorded = health.get("succeeded_at")
         if "failing_since" not in health and recorded and at < clock.parse(recorded) + RECORDED_EVERY:
             return
@@ -72,9 +76,9 @@ class EndpointHealth:
         self._update(
             row,
             "SET succeeded_at = :at REMOVE failing_since",
-            {":at": clock.iso(at)},
-            "(attribute_not_exists(succeeded_at) OR succeeded_at < :at) "
-            "AND (attribute_not_exists(failing_since) OR failing_since < :at)",
+            {":at": clock.iso(at), ":ahead": self._ahead(at)},
+            "(attribute_not_exists(succeeded_at) OR succeeded_at < :at OR succeeded_at > :ahead) "
+            "AND (attribute_not_exists(failing_since) OR failing_since < :at OR failing_since > :ahead)",
         )
 
     def failed(self, row: Row, at: datetime, why: str) -> None:
@@ -82,7 +86,7 @@ class EndpointHealth:
 
         Disables the endpoint if it has failed for too long. at: when the attempt began.
         """
-        health, void = self._health(row), str(row.get("disabled_at", ""))
+        health, void = self._health(row, at), str(row.get("disabled_at", ""))
         since = health.get("failing_since", "")
         if since > void:
             if at - clock.parse(since) >= self.run.setting(DISABLE_AFTER.name):
@@ -95,9 +99,14 @@ class EndpointHealth:
         self._update(
             row,
             "SET failing_since = :at",
-            {":at": clock.iso(at), ":void": void, ":earlier": clock.iso(at - RECORDED_EVERY)},
-            "(attribute_not_exists(failing_since) OR failing_since <= :void) "
-            "AND (attribute_not_exists(succeeded_at) OR succeeded_at <= :earlier)",
+            {
+                ":at": clock.iso(at),
+                ":void": void,
+                ":earlier": clock.iso(at - RECORDED_EVERY),
+                ":ahead": self._ahead(at),
+            },
+            "(attribute_not_exists(failing_since) OR failing_since <= :void OR failing_since > :ahead) "
+            "AND (attribute_not_exists(succeeded_at) OR succeeded_at <= :earlier OR succeeded_at > :ahead)",
         )
 
     def disable(self, row: Row, at: datetime, why: str) -> None:
@@ -107,14 +116,24 @@ class EndpointHealth:
                 return
             self._disabled.add(_key(row))
         reason = redaction.excerpt(why, LONGEST_REASON)
-        after = {**row, "active": False, "disabled_at": clock.iso(at), "disabled_why": reason}
+        # Its owner may remove `disabled_at`: earlier failures must not count then either.
+        kept = {name: value for name, value in row.items() if name != "failing_since"}
+        after = {**kept, "active": False, "disabled_at": clock.iso(at), "disabled_why": reason}
         if update_if_unchanged(self.run.cloud, self.table, row, after, GUARDS, self.notices(after, reason)):
             self.run.log.warning(f"{self.run.job.name}_disabled", user=row["pk"], entityId=row["sk"], note=reason)
 
-    def _health(self, row: Row) -> dict[str, str]:
+    def _health(self, row: Row, at: datetime) -> dict[str, str]:
         """Failure and success as read, or as this run wrote them."""
         read = {name: str(row[name]) for name in ("failing_since", "succeeded_at") if row.get(name)}
-        return self._written.get(_key(row), read)
+        past = {name: timestamp for name, timestamp in read.items() if timestamp <= self._ahead(at)}
+        return self._written.get(_key(row), past)
+
+    def _ahead(self, at: datetime) -> str:
+        """Later timestamps were written under a wrong clock.
+
+        A call of a repeated message may lie hours before the clock.
+        """
+        return clock.iso(max(at, self.run.cloud.clock.now()) + clock.FURTHEST_AHEAD)
 
     def _update(self, row: Row, expression: str, values: Mapping[str, Any], condition: str) -> None:
         # A row with another URL, or that was switched off, is not the endpoint that was called.

@@ -138,6 +138,47 @@ def test_one_run_writes_once_for_each_change(world: World, monkeypatch: pytest.M
     assert written == ["SET failing_since = :at", "SET succeeded_at = :at REMOVE failing_since"]
 
 
+def test_a_success_in_the_future_does_not_hide_failures(world: World) -> None:
+    succeeded(world, NOON + days(365))
+    failed(world, NOON)
+    assert stored(world)["failing_since"] == iso(NOON)
+    failed(world, NOON + days(5))
+    assert stored(world)["active"] is False
+
+
+def test_a_success_overwrites_a_success_in_the_future(world: World) -> None:
+    succeeded(world, NOON + days(365))
+    succeeded(world, NOON)
+    assert stored(world)["succeeded_at"] == iso(NOON)
+
+
+def test_a_failure_overwrites_a_failure_in_the_future(world: World) -> None:
+    failed(world, NOON + days(365))
+    failed(world, NOON)
+    assert stored(world)["failing_since"] == iso(NOON)
+
+
+def test_a_success_removes_a_failure_in_the_future(world: World) -> None:
+    failed(world, NOON + days(365))
+    succeeded(world, NOON)
+    assert "failing_since" not in stored(world)
+
+
+def test_a_call_of_a_clock_that_is_less_than_an_hour_ahead_counts(world: World) -> None:
+    failed(world, NOON + hours(1))
+    failed(world, NOON)
+    assert stored(world)["failing_since"] == iso(NOON + hours(1))
+
+
+def test_an_endpoint_that_is_active_again_starts_anew_without_the_date_of_its_end(world: World) -> None:
+    failed(world, NOON)
+    failed(world, NOON + days(5))
+    row = {name: value for name, value in stored(world).items() if name not in {"disabled_at", "disabled_why"}}
+    world.put("organizations", {**row, "active": True})
+    failed(world, NOON + days(6))
+    assert (stored(world)["active"], stored(world)["failing_since"]) == (True, iso(NOON + days(6)))
+
+
 @pytest.mark.parametrize("since", ["failing_since", "succeeded_at", "disabled_at"])
 def test_an_endpoint_is_not_disabled_that_was_called_or_disabled_since_the_read(since: str, world: World) -> None:
     read = stored(world)

@@ -150,7 +150,7 @@ def test_an_endpoint_that_fails_for_five_days_is_disabled_and_its_user_told_once
         put(cloud, *(delivery(f"m{day}-{number}", next_attempt_at=clock.now()) for number in range(2)))
         go(WebhookRetry(), cloud, log, clock.now())
         row = item(cloud, hook("https://x.example"))
-        assert (row["active"], row["failing_since"]) == (active, "2026-03-02T12:00:00.000Z")
+        assert (row["active"], row.get("failing_since")) == (active, "2026-03-02T12:00:00.000Z" if active else None)
         assert len(all_of(cloud, "notifications")) == (not active)
     clock.move(minutes=1)
     asked = len(web.asked)
