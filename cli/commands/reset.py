@@ -84,12 +84,12 @@ def _watermark(job: Rollup, cloud: Cloud, args: argparse.Namespace) -> int:
         who = args.who or operator_identity.local_login()
         found = reset_watermark.reset(cloud, job, to, who, args.reason)
     if args.json:
-        document: ResetWatermark = {"job": job.name, "was": found.was.upto, "to": found.to, "rows": found.rows}
+        document: ResetWatermark = {"job": job.name, "was": found.was.furthest, "to": found.to, "rows": found.rows}
         output.document(document)
         return Exit.DONE
     rows = f"{found.rows:,}{' or more' if found.rows == reset_watermark.MOST_COUNTED else ''} rows"
     verb = "would be" if args.dry_run else "is"
-    print(f"the watermark of {job.name} {verb} set from {found.was.upto} to {found.to}")
+    print(f"the watermark of {job.name} {verb} set from {found.was.furthest} to {found.to}")
     print(f"its next runs add the {rows} recorded since; a row that was added before counts twice:")
     print("rebuild the days of the runs under the wrong clock, as docs/howto/rollup.md describes")
     return Exit.DONE

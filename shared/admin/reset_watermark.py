@@ -51,10 +51,10 @@ def preview(cloud: Cloud, job: SummingJob, to: datetime) -> WatermarkReset:
     Raises ResetRefused where the watermark is not ahead of the clock, or `to` is.
     """
     mark, end = watermark.read(cloud, job.name), clock.iso(to)
-    if not mark.upto:
+    if not mark.furthest:
         raise ResetRefused(f"{job.name} has no watermark: it has added nothing yet; nothing was done")
     if not watermark.is_ahead(cloud, mark):
-        raise ResetRefused(f"{job.name}: its watermark {mark.upto} is not ahead of the clock; nothing was done")
+        raise ResetRefused(f"{job.name}: its watermark {mark.furthest} is not ahead of the clock; nothing was done")
     if to > cloud.clock.now():
         raise ResetRefused(f"{end} is in the future; nothing was done")
     index = job.recorded()
@@ -72,7 +72,7 @@ def reset(cloud: Cloud, job: SummingJob, to: datetime, operator: str, reason: st
     Raises ResetRefused, and audit.ReasonMissing.
     """
     planned = preview(cloud, job, to)
-    scope = {"job": job.name, "was": planned.was.upto, "to": planned.to, "rows": planned.rows}
+    scope = {"job": job.name, "was": planned.was.furthest, "to": planned.to, "rows": planned.rows}
     entry = audit.OperatorAuditEntry(cloud, "reset watermark", operator, reason, scope)
     now = clock.iso(cloud.clock.now())
     row = Put(STATE, {**entry.row, "count": 1, "ended": now, "end": "done"})

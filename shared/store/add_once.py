@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 UPTO = "upto"
 NOT_YET = f"attribute_not_exists({UPTO}) OR {UPTO} < :end"
-# A run under a wrong clock left a window that no clock has reached. Only a window of a right clock overrules it: else a
-# repeated window of that run would be added twice.
+# A run under a wrong clock left a window that ends after this clock, as none of a right clock does. Only a window of a
+# right clock overrules it: else a repeated window of that run would be added twice.
 AHEAD = f"{UPTO} > :ahead"
 
 
@@ -47,7 +47,7 @@ def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
     False if it was added before, for this window or a later one, or if the row is missing. Raises ValueError where an
     attribute is not a number. end: the end of the window; windows are processed in order, and may be repeated.
     """
-    ahead = clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
+    ahead = clock.iso(cloud.clock.now())
     names, values = dict[str, str](), dict[str, Any]({":end": end})
     adds, sets = list[str](), [f"{UPTO} = :end"]
     parts = ((addition.numbers, adds, "#{0} :{0}"), (addition.sets, sets, "#{0} = :{0}"))

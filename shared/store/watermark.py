@@ -7,7 +7,7 @@ A window is pinned before anything of it is written, so that a run after a crash
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,11 @@ class Watermark:
     #: The end of the window that is being processed.
     closing: str = ""
 
+    @property
+    def furthest(self) -> str:
+        """End of the last window, whether it is processed or not."""
+        return max(self.upto, self.closing)
+
 
 def reading(job: str) -> Grant:
     """Permission to read another job's watermark.
@@ -53,13 +58,17 @@ def closed(cloud: Cloud, job: str) -> datetime | None:
 
     None before its first window, and where it is ahead of the clock: what was recorded since is not processed.
     """
-    mark = read(cloud, job)
-    return clock.parse(mark.upto) if mark.upto and not is_ahead(cloud, mark) else None
+    upto = read(cloud, job).upto
+    return clock.parse(upto) if upto and not is_ahead(cloud, Watermark(upto)) else None
 
 
 def is_ahead(cloud: Cloud, mark: Watermark) -> bool:
-    """Whether a run under a wrong clock moved the mark ahead."""
-    return mark.upto > clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
+    """Whether a run under a wrong clock moved the mark ahead.
+
+    A window ends a settling time before the clock of its run. Where it ends after this clock, the clocks differ by more
+    than the settling time, and rows are recorded before the mark that no window has read.
+    """
+    return mark.furthest > clock.iso(cloud.clock.now())
 
 
 def read(cloud: Cloud, job: str) -> Watermark:
@@ -105,6 +114,10 @@ def _unmoved(mark: Watermark) -> str:
     return "upto = :upto" if mark.upto else "attribute_not_exists(upto)"
 
 
+def _pinned(mark: Watermark) -> str:
+    return "closing = :closing" if mark.closing else "attribute_not_exists(closing)"
+
+
 def _from_row(row: Mapping[str, Any]) -> Watermark:
     return Watermark(row.get("upto", ""), row.get("closing", ""))
 
@@ -118,6 +131,6 @@ def moved_back(job: str, mark: Watermark, to: str) -> Update:
         tables.STATE,
         keys.watermark(job),
         "SET upto = :to REMOVE closing",
-        condition="upto = :was",
-        values={":to": to, ":was": mark.upto},
+        condition=f"{_unmoved(mark)} AND {_pinned(mark)}",
+        values={":to": to, **{f":{name}": end for name, end in asdict(mark).items() if end}},
     )

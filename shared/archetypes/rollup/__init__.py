@@ -49,9 +49,7 @@ class Rollup(RollupDefinition, archetype=True):
     def _work(self, run: RunContext, pending: PendingSums) -> Done:
         mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
         if watermark.is_ahead(run.cloud, mark):
-            advice = advised(run.cloud.names.stage, "reset", self.name, "--watermark", "TIME", "--dry-run")
-            note = f"the watermark {mark.upto} is ahead of the clock, as a run under a wrong clock left it"
-            return Done(counts, ok=False, note=f"{note}; rows recorded since are in no sum: {advice}")
+            return Done(counts, ok=False, note=self._ahead(run, mark))
         pending.add(partial(self._add, run))
         after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
         until = self._until(run)
@@ -69,6 +67,8 @@ class Rollup(RollupDefinition, archetype=True):
 
     def plan(self, run: RunContext) -> list[str]:
         mark, until = watermark.read(run.cloud, self.name), self._until(run)
+        if watermark.is_ahead(run.cloud, mark):
+            return [self._ahead(run, mark)]
         rows, owners, faults = 0, set[str](), list[str]()
         end, span = "", None
         while mark.closing or mark.upto < until:
@@ -81,6 +81,11 @@ class Rollup(RollupDefinition, archetype=True):
             faults += [f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults]
             mark = Watermark(window.end)
         return [f"add up {rows:,} rows of {len(owners):,} owners, recorded by {end}", *faults] if end else []
+
+    def _ahead(self, run: RunContext, mark: Watermark) -> str:
+        advice = advised(run.cloud.names.stage, "reset", self.name, "--watermark", "TIME", "--dry-run")
+        note = f"the watermark {mark.furthest} is ahead of the clock, as a run under a wrong clock left it"
+        return f"{note}; rows recorded since are in no sum: {advice}"
 
     def gather(self, run: RunContext, window: Window, limit: int | None) -> bool:
         """Add the window's rows to its sums.

@@ -174,6 +174,65 @@ def test_a_repeated_window_of_a_wrong_clock_is_added_once(go: Go, cloud: Cloud, 
     assert not add_once(cloud, ROLLUPS, addition, clocks.iso(NOON))
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=11), timedelta(minutes=59), timedelta(days=365)])
+def test_a_clock_ahead_by_more_than_the_settling_time_loses_no_row(
+    go: Go, cloud: Cloud, clock: VirtualClock, ahead: timedelta
+) -> None:
+    put(cloud, message(1))
+    clock.instant = NOON + ahead
+    assert go().ok
+    clock.instant = NOON
+    put(cloud, message(2, recorded_at=NOON + timedelta(seconds=30), size=5))
+    # Manual: the tick itself is superseded by the one of the wrong clock.
+    report = go(manual=True, retried=False)
+    assert (report.ok, "is ahead of the clock" in report.note) == (False, True)
+    reset_watermark.reset(cloud, BandwidthRollup(), NOON - SETTLE, "ada", "a wrong clock")
+    clock.move(days=1)
+    assert go().ok
+    assert sums(cloud)["ada", "day#2026-03-02"] == (6, 2)
+
+
+def test_a_clock_ahead_by_the_settling_time_is_no_fault(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    clock.move(minutes=10)
+    assert go().ok
+    clock.move(minutes=-10)
+    assert go(manual=True, retried=False).ok
+    with pytest.raises(ResetRefused, match="is not ahead of the clock"):
+        reset_watermark.preview(cloud, BandwidthRollup(), NOON - SETTLE)
+
+
+def test_a_window_that_a_wrong_clock_pinned_is_reported_and_reset(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, message(1))
+    clock.move(days=365)
+    with monkeypatch.context() as patch:
+        patch.setattr(watermark, "close", _ends_the_process)
+        with pytest.raises(Death):
+            go()
+    clock.move(days=-365)
+    pinned = watermark.read(cloud, "bandwidth-rollup")
+    assert (pinned.upto, pinned.closing[:4]) == ("", "2027")
+    report = go()
+    assert (report.ok, f"the watermark {pinned.closing} is ahead of the clock" in report.note) == (False, True)
+    assert watermark.read(cloud, "bandwidth-rollup") == pinned
+    dry = RunContext(BandwidthRollup(), Firing("bandwidth-rollup", NOON), cloud, "dry", NOON, log=None, dry=True)  # type: ignore[arg-type]
+    [line] = BandwidthRollup().plan(dry)
+    assert "is ahead of the clock" in line
+    put(cloud, message(2, recorded_at=NOON, size=5))
+    done = reset_watermark.reset(cloud, BandwidthRollup(), NOON - SETTLE, "ada", "host-7 was a year ahead")
+    assert done.was == pinned
+    [entry] = audit.entries(cloud, 1)
+    assert entry["scope"]["was"] == pinned.closing
+    clock.move(minutes=15)
+    assert go().ok
+    assert sums(cloud)["ada", "day#2026-03-02"] == (6, 2)
+
+
+def _ends_the_process(*_: Any) -> None:
+    raise Death
+
+
 def test_a_watermark_is_reset_only_if_it_is_ahead(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     with pytest.raises(ResetRefused, match="has no watermark"):
         reset_watermark.preview(cloud, BandwidthRollup(), NOON)

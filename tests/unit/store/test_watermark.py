@@ -10,6 +10,7 @@ from shared import clock as clocks
 from shared.aws.cloud import Cloud
 from shared.store import watermark
 from shared.store.fencing import Fenced
+from shared.store.transaction import TransactionCancelled, write_together
 from shared.store.watermark import Watermark
 from tests.conftest import VirtualClock
 
@@ -56,10 +57,24 @@ def test_a_run_that_another_one_overtook_is_fenced(cloud: Cloud) -> None:
     assert watermark.read(cloud, "rollup") == Watermark(FIRST)
 
 
-def test_a_mark_far_ahead_of_the_clock_closes_nothing(cloud: Cloud, clock: VirtualClock) -> None:
-    ahead = clocks.iso(clock.now() + timedelta(hours=8))
+@pytest.mark.parametrize("mark", [Watermark(), Watermark(FIRST)])
+def test_a_pinned_window_ahead_of_the_clock_is_set_back_with_its_mark(cloud: Cloud, mark: Watermark) -> None:
+    if mark.upto:
+        watermark.close(cloud, "rollup", Watermark(), mark.upto)
+    pinned = watermark.pin(cloud, "rollup", mark, THIRD)
+    assert watermark.is_ahead(cloud, pinned)
+    assert watermark.closed(cloud, "rollup") == (clocks.parse(FIRST) if mark.upto else None)
+    with pytest.raises(TransactionCancelled):
+        write_together(cloud, [watermark.moved_back("rollup", mark, FIRST)])
+    write_together(cloud, [watermark.moved_back("rollup", pinned, FIRST)])
+    assert watermark.read(cloud, "rollup") == Watermark(FIRST)
+
+
+@pytest.mark.parametrize("ahead_by", [timedelta(milliseconds=1), timedelta(hours=8)])
+def test_a_mark_ahead_of_the_clock_closes_nothing(cloud: Cloud, clock: VirtualClock, ahead_by: timedelta) -> None:
+    ahead = clocks.iso(clock.now() + ahead_by)
     watermark.close(cloud, "rollup", Watermark(), ahead)
     assert watermark.closed(cloud, "rollup") is None
     assert watermark.is_ahead(cloud, watermark.read(cloud, "rollup"))
-    clock.move(hours=7)
+    clock.move(hours=8)
     assert watermark.closed(cloud, "rollup") == clocks.parse(ahead)
