@@ -50,6 +50,27 @@ def text(value: Any) -> str:
             return str(value)
 
 
+def resolved(value: Any, pseudo: Mapping[str, str]) -> Any:
+    """The value with the given pseudo parameters as text, and joins of text joined."""
+    match value:
+        case {"Ref": str(name)} if name in pseudo:
+            return pseudo[name]
+        case {"Fn::Sub": str(pattern)}:
+            for name, replacement in pseudo.items():
+                pattern = pattern.replace(f"${{{name}}}", replacement)
+            return {"Fn::Sub": pattern} if "${" in pattern else pattern
+        case {"Fn::Join": [str(separator), [*parts]]}:
+            parts = [resolved(part, pseudo) for part in parts]
+            whole = all(isinstance(part, str) for part in parts)
+            return separator.join(parts) if whole else {"Fn::Join": [separator, parts]}
+        case Mapping():
+            return {name: resolved(part, pseudo) for name, part in value.items()}
+        case list():
+            return [resolved(part, pseudo) for part in value]
+        case _:
+            return value
+
+
 def plain(value: Any) -> Any:
     """Apply `text` to every value in lists and mappings."""
     if isinstance(value, Mapping):

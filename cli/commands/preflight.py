@@ -116,7 +116,8 @@ def _online(args: argparse.Namespace, folder: Path) -> Iterator[Finding]:
     stage = options.stage(args)
     after = _after(args, folder, stage)
     with options.open_cloud(args, reading=True) as cloud:
-        change = _change(stage, preflight.deployed(cloud), after, cloud.names.region if args.aws else "")
+        before, after = (preflight.in_account(each, cloud) for each in (preflight.deployed(cloud), after))
+        change = _change(stage, before, after, cloud.names.region if args.aws else "")
         yield from preflight.compare(change)
         yield from preflight.examine(change, cloud)
 

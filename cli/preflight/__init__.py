@@ -11,7 +11,7 @@ secret_values, undeclared_resources    read the account
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cli.preflight import (
@@ -35,7 +35,7 @@ from cli.preflight import (
 )
 from cli.preflight.change import Change
 from infra.finding import Finding, warning
-from infra.template import Template
+from infra.template import Template, resolved
 from shared.admin import deployed_template, drift
 
 if TYPE_CHECKING:
@@ -67,6 +67,15 @@ OF_ACCOUNT = (
 def deployed(cloud: Cloud) -> dict[str, Template]:
     """Templates of the stage's stacks, as CloudFormation has them."""
     return {stack.name: deployed_template.read(cloud, stack.name).template for stack in drift.stacks(cloud)}
+
+
+def in_account(templates: Mapping[str, Template], cloud: Cloud) -> dict[str, Template]:
+    """Templates with the account and the region of the cloud.
+
+    The deployed templates may have them as text where those of a synthesis have references, or the reverse.
+    """
+    pseudo = deployed_template.pseudo_parameters(cloud.names)
+    return {stack: resolved(template, pseudo) for stack, template in templates.items()}
 
 
 def compare(change: Change) -> Iterator[Finding]:

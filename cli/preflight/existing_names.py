@@ -26,14 +26,14 @@ def check(change: Change, cloud: Cloud) -> Iterator[Finding]:
     for named in named_resources(change.after, *readers):
         if (named.type, named.name) in known:
             continue
-        state = _state(readers[named.type], _physical(cloud, named.name))
+        state = _state(readers[named.type], named.name)
         if state:
-            kind, name = named.type.rpartition(":")[2], _physical(cloud, named.name)
+            kind = named.type.rpartition(":")[2]
             yield refused(
                 CHECK,
                 named.where,
-                f"the {kind} {name} {state}, and no stack of this stage owns it: CloudFormation would fail",
-                _fix(named.type, name, state),
+                f"the {kind} {named.name} {state}, and no stack of this stage owns it: CloudFormation would fail",
+                _fix(named.type, named.name, state),
             )
 
 
@@ -46,18 +46,6 @@ def _readers(cloud: Cloud) -> dict[str, Callable[[str], Any]]:
         "AWS::Lambda::Function": lambda name: cloud.functions.get_function_concurrency(FunctionName=name),
         "AWS::Events::Rule": lambda name: cloud.rules.describe_rule(Name=name),
     }
-
-
-def _physical(cloud: Cloud, name: str) -> str:
-    """The name in this account.
-
-    Templates are read with sample values for account and region.
-    """
-    from infra.template import PSEUDO
-
-    return name.replace(PSEUDO["AWS::AccountId"], cloud.names.account).replace(
-        PSEUDO["AWS::Region"], cloud.names.region
-    )
 
 
 def _state(read: Callable[[str], Any], name: str) -> str:

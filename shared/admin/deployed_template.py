@@ -10,6 +10,7 @@ from shared.text.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
+    from shared.aws.names import Names
 
 # CloudFormation resource type -> service and resource of the ARN that `Fn::GetAtt Arn` returns.
 ARNS = {
@@ -58,14 +59,7 @@ class DeployedTemplate:
                 return value
 
     def _reference(self, name: str) -> str:
-        names = self.cloud.names
-        pseudo = {
-            "AWS::AccountId": names.account,
-            "AWS::Region": names.region,
-            "AWS::Partition": names.partition,
-            "AWS::URLSuffix": names.suffix,
-            "AWS::StackName": self.stack,
-        }
+        pseudo = {**pseudo_parameters(self.cloud.names), "AWS::StackName": self.stack}
         if name not in pseudo and name not in self.physical:
             raise Unresolved(name)
         return pseudo.get(name) or self.physical[name]
@@ -76,6 +70,16 @@ class DeployedTemplate:
             raise Unresolved(f"{name}.Arn")
         service, pattern = ARNS[kind]
         return self.cloud.names.arn(service, pattern.format(self.physical[name]))
+
+
+def pseudo_parameters(names: Names) -> dict[str, str]:
+    """Values of the pseudo parameters that are the same in all stacks of a region."""
+    return {
+        "AWS::AccountId": names.account,
+        "AWS::Region": names.region,
+        "AWS::Partition": names.partition,
+        "AWS::URLSuffix": names.suffix,
+    }
 
 
 def read(cloud: Cloud, stack: str) -> DeployedTemplate:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from shared.aws.cloud import Cloud
 from tests.cli.conftest import Call
-from tests.support.small_templates import GROUP, small
+from tests.support.small_templates import GROUP, resource, small
 
 
 @pytest.fixture
@@ -52,6 +53,22 @@ def test_a_folder_without_templates_and_an_unknown_revision_are_wrong_use(call: 
 def test_offline_and_online_contradict_each_other(call: Call) -> None:
     answer = call("preflight", "--from", "HEAD", "--aws", "--stage", "test")
     assert (answer.code, "leave out" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("resolved_before", [True, False])
+def test_account_and_region_in_a_deployed_name_are_no_change(
+    call: Call, write: Any, aws: Cloud, resolved_before: bool
+) -> None:
+    names = aws.names
+    parts = ["nightshift-test-artifacts", {"Ref": "AWS::AccountId"}, {"Ref": "AWS::Region"}]
+    forms = [f"nightshift-test-artifacts-{names.account}-{names.region}", {"Fn::Join": ["-", parts]}]
+    before, after = (
+        {"Bucket": resource("S3::Bucket", BucketName=form)} for form in forms[:: 1 if resolved_before else -1]
+    )
+    aws.stacks.create_stack(StackName="nightshift-test-state", TemplateBody=json.dumps({"Resources": before}))
+    folder = write("new", {"nightshift-test-state": {"Resources": after}})
+    answer = call("preflight", "--aws", "--stage", "test", "--new", folder, "--json")
+    assert [each for each in answer.json["findings"] if "Bucket" in each["where"]] == []
 
 
 def test_doctor_names_a_trap_of_a_template_and_ends_with_code_4(call: Call, write: Any, jobs: Path) -> None:

@@ -122,6 +122,7 @@ def leftovers(cloud: Cloud) -> Cloud:
 def test_a_retained_resource_of_an_earlier_deployment_is_refused_unless_a_stack_owns_it(
     part: dict[str, Any], leftovers: Cloud
 ) -> None:
+    part = preflight.in_account({GROUP: part}, leftovers)[GROUP]
     [finding] = existing_names.check(change({"Part": part}), leftovers)
     assert "--import-existing-resources" in finding.fix
     assert severities(existing_names.check(change({"Part": part}, {"Part": part}), leftovers)) == []
