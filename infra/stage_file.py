@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +25,12 @@ from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.setting import Setting, json_list
 from shared.redaction import labelled, named, shaped
 from shared.redaction.char_runs import byte_image
-from shared.text.regular_file import read_regular
+from shared.text.untrusted_toml import InvalidToml, read_toml
 
 FOLDER = "stages"
 MAX_BYTES = 1 << 20
+# A line of a list may have hundreds of addresses.
+MAX_DOTS = 2000
 # A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.
 STAGE = r"[a-z][a-z0-9]{0,11}"
 PRODUCTION, ALERTS_EMAIL = "NIGHTSHIFT_PRODUCTION", "NIGHTSHIFT_ALERTS_EMAIL"
@@ -107,13 +108,15 @@ def read(stage: str, root: Path, jobs: Iterable[Job]) -> StageFile:
         return StageFile(stage)
     path = root / FOLDER / f"{stage}.toml"
     try:
-        content = tomllib.loads(read_regular(path, MAX_BYTES).decode())
+        _, content = read_toml(path, max_bytes=MAX_BYTES, max_dots=MAX_DOTS)
     except FileNotFoundError:
         raise StageError(
             f"there is no stage {stage!r}: create {FOLDER}/{stage}.toml for a new one. {_stages(root)}"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
         raise StageError(f"{FOLDER}/{stage}.toml cannot be read: {error}") from None
+    except InvalidToml as error:
+        raise StageError(f"{FOLDER}/{stage}.toml:{error.line}: {error}") from None
     jobs = list(jobs)
     if errors := [*_errors(content), *_of_secrets(content.get("secrets"), jobs)]:
         raise StageError("\n".join(f"{FOLDER}/{stage}.toml: {error}" for error in errors))

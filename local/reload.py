@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from local.assemblies import fingerprint
 from local.deploy import DeployError
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest import discovery, handler_ref
-from shared.text.regular_file import read_regular
+from shared.plugins.manifest.handler_ref import HandlerError
 
 SECONDS = 1.0
 
@@ -76,9 +75,9 @@ def _parse(folders: Iterable[Path]) -> None:
     """Raise DeclarationError for a syntax error in any file of a plugin."""
     for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
         try:
-            ast.parse(read_regular(file, handler_ref.MAX_BYTES), str(file))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DeclarationError(f"{file}:{getattr(error, 'lineno', None) or 1}: cannot be parsed: {error}") from None
+            handler_ref.parse(file)
+        except HandlerError as error:
+            raise DeclarationError(f"{file}:{error.line}: {error}") from None
 
 
 def of_plugins() -> Iterable[Path]:

@@ -24,9 +24,9 @@ from shared.plugins.host import cpu_quota, workspaces
 from shared.plugins.manifest.discovery import DISABLED, MANIFESTS, Plugin
 from shared.plugins.manifest.iam import grants_of
 from shared.plugins.manifest.permissions import Permissions
-from shared.plugins.manifest.toml_file import read_toml
 from shared.plugins.manifest.toml_lines import nearest, places
 from shared.run.context import RunContext
+from shared.text.untrusted_toml import read_toml
 
 if TYPE_CHECKING:
     from shared.plugins.host.sandbox import Order

@@ -130,8 +130,8 @@ def _glob(text: str) -> None:
 
 
 def _manifest(text: str) -> None:
-    from shared.plugins.manifest.toml_file import parse_toml
     from shared.plugins.manifest.toml_lines import places
+    from shared.text.untrusted_toml import parse_toml
 
     places(text)
     parse_toml(_bytes(text))
@@ -262,7 +262,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "shared.observability.artifacts": _fullmatch("shared.ledger.ledger", "POSITION"),
     "shared.plugins.host.net": _plugin_url,
     "shared.plugins.manifest.globs": _glob,
-    "shared.plugins.manifest.toml_file": _manifest,
+    "shared.text.untrusted_toml": _manifest,
     "shared.plugins.manifest.toml_lines": _manifest,
     "shared.product.export_ticket": _fullmatch("shared.product.export_ticket", "FORM"),
     "shared.redaction.char_runs": _redaction,
@@ -324,7 +324,7 @@ OTHERS = {
     "shared.plugins.child.context": "runs in the plugin's process",
     "shared.plugins.host.sandbox": JSON,
     "shared.plugins.job": DECLARED,
-    "shared.plugins.manifest.manifest": "reads what toml_file has parsed, which has 64 KiB at most",
+    "shared.plugins.manifest.manifest": "reads what untrusted_toml has parsed, which has 64 KiB at most",
     "shared.plugins.wire": JSON,
     "shared.product.organization_notification": "tests ids and periods by one class each",
     "shared.run.checkpoint": OWN,

@@ -88,7 +88,6 @@ COVERED_BY = {
     "shared.plugins.manifest.handler_ref": "tests/plugins/manifest/test_manifest.py",
     "shared.plugins.manifest.iam": "tests/plugins/test_job.py",
     "shared.plugins.manifest.presets": "tests/plugins/manifest/test_permissions.py",
-    "shared.plugins.manifest.toml_file": "tests/plugins/manifest/test_manifest.py",
     "shared.plugins.manifest.toml_lines": "tests/plugins/manifest/test_manifest.py",
     "shared.plugins.wire": SANDBOX,
     "shared.product.export_ticket": "tests/functions/downloads/test_handler.py",

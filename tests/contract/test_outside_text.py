@@ -1,4 +1,4 @@
-"""Outside text has one reader each for files, JSON, timestamps and whole numbers: shared/text."""
+"""Outside text has one reader each for files, JSON, TOML, timestamps and whole numbers: shared/text."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ OTHER_JSON = {
     "cli/log_lines.py": "a log line of this project",
     "cli/output.py": "data of this project",
 }
+# TOML of the checkout.
+OTHER_TOML = {"infra/layer.py": "pyproject.toml of the checkout"}
+TOML_FOLDERS = {*READERS, "local", "infra"}
+TOML_READERS = {"tomllib.loads", "tomllib.load"}
 JSON_READERS = {"json.loads", "json.load", "loads", "JSONDecoder"}
 JSON_METHODS = {"model_validate_json", "validate_json"}
 # Timestamps and dates of this project, or in another form than RFC 3339.
@@ -101,6 +105,15 @@ def json_from_outside_has_one_reader(root: Path) -> list[str]:
     ]
 
 
+def toml_from_outside_has_one_reader(root: Path) -> list[str]:
+    return [
+        f"{name}:{line} calls {called}; call shared/text/untrusted_toml.py"
+        for name, tree in product(root, TOML_FOLDERS)
+        if name not in OTHER_TOML
+        for called, line in toml_calls(tree)
+    ]
+
+
 def timestamps_have_one_reader(root: Path) -> list[str]:
     return [
         f"{name}:{line} calls {called}; call shared/text/timestamp.py, or declare a Timestamp"
@@ -138,6 +151,7 @@ def files_from_outside_have_one_reader(root: Path) -> list[str]:
 LAWS: list[Law] = [
     files_from_outside_have_one_reader,
     json_from_outside_has_one_reader,
+    toml_from_outside_has_one_reader,
     timestamps_have_one_reader,
     digits_are_ascii,
 ]
@@ -172,6 +186,15 @@ def json_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield ast.unparse(function), node.lineno
 
 
+def toml_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=function) if ast.unparse(function) in TOML_READERS:
+                yield ast.unparse(function), node.lineno
+            case ast.ImportFrom(module="tomllib"):
+                yield "tomllib", node.lineno
+
+
 def file_reads(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         match node:
@@ -197,6 +220,7 @@ def test_each_exception_exists_and_needs_to_be_one() -> None:
     root = Path(__file__).parents[2]
     needed = {
         **{name: json_calls(parsed(root / name)) for name in OTHER_JSON},
+        **{name: toml_calls(parsed(root / name)) for name in OTHER_TOML},
         **{f"{name} as a file": file_reads(parsed(root / name)) for name in OTHER_FILES},
         **{name: attribute_calls(parsed(root / name), TIMESTAMP_READERS) for name in OTHER_TIMESTAMPS},
     }
@@ -210,6 +234,8 @@ def test_each_exception_exists_and_needs_to_be_one() -> None:
         (json_from_outside_has_one_reader, "import json\nbody = json.load(file)"),
         (json_from_outside_has_one_reader, "\nbody = Result.model_validate_json(text)"),
         (json_from_outside_has_one_reader, "from json import loads\nbody = loads(text)"),
+        (toml_from_outside_has_one_reader, "import tomllib\nbody = tomllib.loads(text)"),
+        (toml_from_outside_has_one_reader, "\nfrom tomllib import load"),
         (files_from_outside_have_one_reader, "\nbody = file.read_text()"),
         (files_from_outside_have_one_reader, "\nwith path.open('rb') as file: ..."),
         (timestamps_have_one_reader, "\nat = datetime.fromisoformat(text)"),

@@ -96,7 +96,10 @@ def test_values_become_the_text_that_settings_read(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("= 1", "cannot be read: Invalid"),
+        ("= 1", "is not TOML: Invalid"),
+        (f"alarms = {'1' * 5000}", "has a whole number beyond 64 bits"),
+        (f"[settings]\nPRICING_CAP = 0x{'f' * 5000}", "has a whole number beyond 64 bits"),
+        (f"secrets = {'[' * 5000}", "is nested too deeply"),
         ("PRICING_ENABLE = true", "'PRICING_ENABLE' is none of its keys"),
         ('alarms = "no"', "alarms must be true or false"),
         ("settings = 3", "settings must be a table"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from shared.job import settings
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest.handler_ref import root_of
-from shared.plugins.manifest.toml_file import InvalidToml, read_toml
+from shared.text.untrusted_toml import InvalidToml, read_toml
 
 if TYPE_CHECKING:
     from shared.plugins.manifest.manifest import Manifest

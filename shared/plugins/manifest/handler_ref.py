@@ -21,6 +21,10 @@ class HandlerError(Exception):
     The message names the file that was searched.
     """
 
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
 
 def root_of(manifest: Path) -> Path:
     """The folder on the import path of the plugin's process.
@@ -31,6 +35,20 @@ def root_of(manifest: Path) -> Path:
     while (folder / "__init__.py").exists():
         folder = folder.parent
     return folder
+
+
+def parse(file: Path) -> ast.Module:
+    """Parse a source file of a plugin.
+
+    Raises HandlerError with reason and line, for a sentence that begins with the file.
+    """
+    try:
+        return ast.parse(read_regular(file, MAX_BYTES), str(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise HandlerError(f"cannot be parsed: {error}", getattr(error, "lineno", None) or 1) from None
+    except (RecursionError, MemoryError):
+        # The parser raises either one, by the kind of nesting.
+        raise HandlerError("cannot be parsed: it is nested too deeply") from None
 
 
 def find(manifest: Path, handler: str) -> Path:
@@ -49,9 +67,9 @@ def find(manifest: Path, handler: str) -> Path:
     if not file.resolve().is_relative_to(manifest.resolve().parent):
         raise HandlerError(f"the handler's module {module!r} is outside the plugin: {file}")
     try:
-        tree = ast.parse(read_regular(file, MAX_BYTES), str(file))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise HandlerError(f"{file} cannot be parsed: {error}") from None
-    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
+        body = parse(file).body
+    except HandlerError as error:
+        raise HandlerError(f"{file} {error}") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in body):
         raise HandlerError(f"the handler {function!r} is missing: {file} defines no function of that name")
     return file

@@ -19,8 +19,8 @@ from shared.plugins.denied import FsDenied
 from shared.plugins.manifest import presets
 from shared.plugins.manifest.handler_ref import HANDLER, HandlerError, find
 from shared.plugins.manifest.permissions import ALL, SHELL, Permissions, Quotas, combine, normal, within
-from shared.plugins.manifest.toml_file import InvalidToml, read_toml
 from shared.plugins.manifest.toml_lines import Place, nearest, places
+from shared.text.untrusted_toml import InvalidToml, read_toml
 
 PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"
 JOB = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"

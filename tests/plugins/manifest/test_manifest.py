@@ -293,12 +293,15 @@ def test_a_missing_manifest_is_refused_with_its_path(site: Path) -> None:
         "",
         GOOD.replace("tool:mop", "tool:nowhere"),
         GOOD.replace("[permissions]", "[rights]"),
+        f"id = {'1' * 5000}",
+        GOOD.replace("tool:mop", "deep:mop"),
     ],
 )
 def test_a_broken_manifest_hides_no_other_plugin(
     site: Path, path: Path, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bad := path.parent / "broken.toml").write_text(broken)
+    (path.parent / "deep.py").write_text(f"def mop(context): ...\nx = a{'.b' * 100_000}\n")
     monkeypatch.setenv("KB_PLUGIN_MANIFESTS", f"{bad}, {path}, /no/such.toml")
     found = discovery.discover()
     assert [plugin.id for plugin in found.plugins] == ["@acme/tool"]
