@@ -30,6 +30,9 @@ class Field:
             span, slash, step = part.partition("/")
             if slash and (not NUMBER.fullmatch(step) or int(step) == 0):
                 raise ScheduleError(f"{self.name} {text!r}: the step {step!r} is not a whole number above 0")
+            if slash and int(step) > self.high - self.low + 1:
+                # Crons accept it, and fire once in each round of the field.
+                raise ScheduleError(f"{self.name} {text!r}: the step {step} is larger than the field; name one value")
             first, dash, last = span.partition("-")
             if span == "*":
                 low, high = self.low, self.high

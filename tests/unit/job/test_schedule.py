@@ -49,6 +49,8 @@ def test_a_schedule_is_translated_exactly(schedule: Schedule, expected: tuple[st
         ("*/0 * * * *", "the step '0' is not a whole number above 0"),
         ("5-1 * * * *", "5-1 runs backwards"),
         ("a * * * *", "'a' is not between"),
+        ("*/61 * * * *", "minute '*/61': the step 61 is larger than the field"),
+        ("0 */25 * * *", "hour '*/25': the step 25 is larger than the field"),
         ("* * */2 * 1", "crons differ"),
         ("", "has 0 fields"),
         ("* * * foo *", "month 'foo'"),
