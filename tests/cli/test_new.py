@@ -53,11 +53,13 @@ def test_a_probe_is_whole_and_its_test_passes(call: Call, tree: Path) -> None:
         "tests/functions/shops/test_robots.py",
         "functions/shops/__init__.py",
     ]
+    assert "Next, complete functions/shops/robots.py. Then:" in answer.err
     assert re.match(r"3 passed", verdict_of_tests(tree))
 
 
 def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path) -> None:
-    call("new", "shops", "tidy-up", "--archetype", "job", "--purpose", "Put everything in its place.")
+    answer = call("new", "shops", "tidy-up", "--archetype", "job", "--purpose", "Put everything in its place.")
+    assert "complete functions/shops/tidy_up.py: its test fails until no NotImplementedError is left." in answer.err
     call("new", "shops", "orders", "--archetype", "consumer")
     assert re.match(r"2 failed", verdict_of_tests(tree))
     for name, unwritten, work in (
