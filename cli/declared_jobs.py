@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import output
+from cli.exit_codes import CommandError, Exit
 from cli.paths import local_folder
 from shared.job.declared_job import DeclaredJob
 
@@ -75,6 +76,13 @@ def jobs() -> dict[str, DeclaredJob]:
     found = read()
     report(found.reports)
     return {name: DeclaredJob(name, entry) for name, entry in found.entries.items()}
+
+
+def require_group(group: str | None) -> None:
+    """Raise CommandError for a group that has no job."""
+    groups = sorted({job.group for job in jobs().values()})
+    if group is not None and group not in groups:
+        raise CommandError(Exit.WRONG_USE, f"there is no group {group!r}; the groups are {', '.join(groups)}")
 
 
 def entries() -> dict[str, Entry]:

@@ -13,12 +13,12 @@ from typing import Any
 from shared.aws.cloud import Cloud
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--reason",
-        metavar="WHY",
-        help="why, for the audit log; required for more than one at once (default: no reason)",
-    )
+def add_arguments(parser: argparse.ArgumentParser, required: str = "(default: none, a change requires one)") -> None:
+    """Add the options.
+
+    required: the default of the reason, and when one is required.
+    """
+    parser.add_argument("--reason", metavar="WHY", help=f"why, for the audit log {required}")
     add_name(parser)
 
 

@@ -25,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
+    declared_jobs.require_group(args.group)
     now = Clock().now()
     jobs = [job for job in declared_jobs.jobs().values() if args.group in (None, job.group)]
     found = declared_jobs.read()

@@ -6,7 +6,7 @@ Without a job, list the mutes. Muted alerts are stored, and sent when the mute e
 from __future__ import annotations
 
 import argparse
-import re
+import difflib
 from dataclasses import asdict
 
 from cli import operator_identity, options, output
@@ -17,9 +17,9 @@ from shared.admin import audit, mute
 from shared.admin.mute import MuteRefused
 from shared.aws.cloud import Cloud
 from shared.observability import mutes
+from shared.observability.alert_kinds import KINDS
 from shared.observability.mutes import ALL_KINDS, Mute
 
-KIND = re.compile(r"\*|[A-Z]+(?:_[A-Z]+)*")
 EXAMPLES = (
     "mute",
     "mute pricing --until 6h --reason 'shop.example is being moved'",
@@ -50,8 +50,8 @@ def call(args: argparse.Namespace) -> int:
     if args.job is None:
         return _list(args)
     job = find_job(args.job)
-    if not KIND.fullmatch(args.kind):
-        raise CommandError(Exit.WRONG_USE, f"--kind {args.kind!r:.60} is no kind of alert; use one such as JOB_FAILING")
+    if args.kind not in (ALL_KINDS, *KINDS):
+        raise CommandError(Exit.WRONG_USE, f"--kind {args.kind!r:.60} is no kind of alert; {_nearest(args.kind)}")
     if not (args.until or args.end):
         raise CommandError(Exit.WRONG_USE, "name the end of the mute by --until, as --until 6h, or end it by --end")
     with options.open_cloud(args) as cloud:
@@ -75,6 +75,11 @@ def call(args: argparse.Namespace) -> int:
     else:
         print(mute.sentence(changed))
     return Exit.DONE
+
+
+def _nearest(kind: str) -> str:
+    near = difflib.get_close_matches(kind.upper(), KINDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"the kinds are {', '.join(KINDS)}"
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -52,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     if args.json and args.watch:
         raise CommandError(Exit.WRONG_USE, "--json prints one document and --watch never ends; use one of them")
+    declared_jobs.require_group(args.group)
     named = {find_declared(args.job).name} if args.job else None
     entries = {
         name: entry

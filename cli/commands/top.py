@@ -90,6 +90,7 @@ def call(args: argparse.Namespace) -> int:
             Exit.WRONG_USE,
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
+    declared_jobs.require_group(args.group)
     jobs = [find_declared(args.job)] if args.job else declared_jobs.jobs().values()
     jobs = [job for job in jobs if args.group in (None, job.group)]
     with options.open_cloud(args, reading=True) as cloud:

@@ -233,7 +233,14 @@ def test_status_can_be_limited_to_bad_jobs_and_to_a_group(call: Call, aws: Cloud
     last(aws, "good")
     assert set(call("status", "--bad", "--json", *AWS).json) == {"bad:last"}
     assert [row.split()[0] for row in call("status", "--bad", *AWS).out.splitlines()[1:-1]] == ["bad"]
-    assert call("status", "--group", "elsewhere", *AWS).out == "0 jobs\n"
+    assert call("status", "--group", "demo", *AWS).out.splitlines()[-1].startswith("5 jobs:")
+
+
+@pytest.mark.parametrize("words", [("status", "--group"), ("top", "--group"), ("list",)])
+def test_an_unknown_group_is_refused_with_the_groups_that_exist(call: Call, aws: Cloud, words: tuple[str, ...]) -> None:
+    answer = call(*words, "elsewhere", *(() if words == ("list",) else AWS))
+    assert (answer.code, answer.out) == (2, "")
+    assert "there is no group 'elsewhere'; the groups are demo" in answer.err
 
 
 def test_status_of_a_tenant_shows_its_failed_messages_and_its_pause(call: Call, aws: Cloud) -> None:

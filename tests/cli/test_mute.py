@@ -57,6 +57,8 @@ def test_a_second_mute_is_refused(call: Call, aws: Cloud) -> None:
         (("bad", "--until", "8d"), 4, "a mute ends within 7 days"),
         (("bad", "--until", "soon"), 2, "--until 'soon' is not a time"),
         (("bad", "--until", "1h", "--kind", "all of them"), 2, "is no kind of alert"),
+        (("bad", "--until", "1h", "--kind", "FOO"), 2, "'FOO' is no kind of alert; the kinds are JOB_PERM"),
+        (("bad", "--until", "1h", "--kind", "job_faling"), 2, "did you mean JOB_FAILING?"),
         (("bad", "--end"), 4, "no alert about bad is muted"),
         (("sharded", "--target", "7", "--until", "1h"), 2, "sharded has no target '7'"),
         (("--until", "1h"), 2, "name the job"),

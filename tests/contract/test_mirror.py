@@ -72,6 +72,7 @@ COVERED_BY = {
     "shared.messages.failure_answer": CONSUMER,
     "shared.messages.message_handler": CONSUMER,
     "shared.messages.payload_rules": "tests/unit/messages/test_payload.py",
+    "shared.observability.alert_kinds": "tests/contract/test_documents.py",
     "shared.plans.draft": "tests/unit/plans/test_plan.py",
     "shared.plugins.denied": WORKSPACE,
     "shared.plugins.host.broker": ESCAPES,

@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-wait", action="store_true", help="for one dead letter: send it and do not wait")
     parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
-    operator_identity.add_arguments(parser)
+    operator_identity.add_arguments(parser, "(default: none, more than one at once require one)")
 
 
 def call(args: argparse.Namespace, cloud: Cloud) -> int:
