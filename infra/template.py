@@ -51,7 +51,7 @@ def text(value: Any) -> str:
 
 
 def resolved(value: Any, pseudo: Mapping[str, str]) -> Any:
-    """The value with the given pseudo parameters as text, and joins of text joined."""
+    """Replace the given pseudo parameters, and join texts."""
     match value:
         case {"Ref": str(name)} if name in pseudo:
             return pseudo[name]

@@ -73,7 +73,7 @@ class DeployedTemplate:
 
 
 def pseudo_parameters(names: Names) -> dict[str, str]:
-    """Values of the pseudo parameters that are the same in all stacks of a region."""
+    """Values of pseudo parameters, without that of the stack."""
     return {
         "AWS::AccountId": names.account,
         "AWS::Region": names.region,

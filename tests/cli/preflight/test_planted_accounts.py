@@ -21,6 +21,8 @@ from cli.preflight import (
 )
 from cli.preflight.change import Change
 from infra.finding import Finding, Severity
+from infra.template import resolved
+from shared.admin.deployed_template import pseudo_parameters
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from tests.conftest import VirtualClock
@@ -122,7 +124,7 @@ def leftovers(cloud: Cloud) -> Cloud:
 def test_a_retained_resource_of_an_earlier_deployment_is_refused_unless_a_stack_owns_it(
     part: dict[str, Any], leftovers: Cloud
 ) -> None:
-    part = preflight.in_account({GROUP: part}, leftovers)[GROUP]
+    part = resolved(part, pseudo_parameters(leftovers.names))
     [finding] = existing_names.check(change({"Part": part}), leftovers)
     assert "--import-existing-resources" in finding.fix
     assert severities(existing_names.check(change({"Part": part}, {"Part": part}), leftovers)) == []
