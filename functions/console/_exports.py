@@ -27,7 +27,7 @@ def answer(view: View) -> Answer:
 
 
 def _audit(view: View, _: str) -> Answer:
-    return _lines("audit", audit.matching(view))
+    return _lines("audit", audit.exported(view))
 
 
 def _failures(view: View, _: str) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from htpy import Node, a, button, div, form, fragment, label, p
@@ -12,6 +11,7 @@ from htpy import input as input_element
 
 from functions.console._html import tables, timestamps
 from functions.console._html.badges import badge
+from functions.console._row_limit import limit_sentence, read_newest
 from functions.console._view import Page, View, link
 from shared.admin import audit
 from shared.text.human import counted
@@ -19,12 +19,13 @@ from shared.text.human import counted
 COLUMNS = ("when", "who", "what", "on", "items", "why", "end")
 # Entries that are searched, and those that are listed.
 MOST, LISTED = 500, 100
+CUT = limit_sentence(MOST, "entries")
 
 
 def page(view: View) -> Page:
     """One query for the current month, two with the month before."""
     months = 2 if view.parameter("months") == "2" else 1
-    found = matching(view)
+    found, cut = matching(view)
     shown = found[:LISTED]
     period = "this month and the last" if months == 2 else "this month"
     body = fragment[
@@ -41,11 +42,10 @@ def page(view: View) -> Page:
         ],
         p(".soft")[
             f"{counted(len(found), 'entry').replace('entrys', 'entries')} of {period}, the newest first"
-            f"{f'; the first {LISTED} are listed' if len(found) > LISTED else ''}."
+            f"{f'; the first {LISTED} are listed' if len(found) > LISTED else ''}"
+            f"{f'; {CUT}' if cut else ''}."
         ],
-        tables.listing(
-            "Acts of operators", COLUMNS, (_row(view, entry) for entry in shown), "Nobody has changed anything."
-        ),
+        tables.listing("Acts of operators", COLUMNS, (_row(view, entry) for entry in shown), _none(view, cut)),
         p[
             a(href=link("export", "audit", q=view.parameter("q"), months=str(months)), download=True)[
                 "Download as JSON Lines"
@@ -55,11 +55,29 @@ def page(view: View) -> Page:
     return Page("Audit", body)
 
 
-def matching(view: View) -> list[dict[str, Any]]:
-    """The entries that the query asks for, the newest first."""
+def matching(view: View) -> tuple[list[dict[str, Any]], bool]:
+    """The matching entries, and whether older ones were not read.
+
+    The newest first.
+    """
     text = view.parameter("q").lower()
-    entries = islice(audit.entries(view.cloud, 2 if view.parameter("months") == "2" else 1), MOST)
-    return [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
+    entries, cut = read_newest(audit.entries(view.cloud, 2 if view.parameter("months") == "2" else 1), MOST)
+    return [entry for entry in entries if text in json.dumps(entry, default=str).lower()], cut
+
+
+def exported(view: View) -> list[dict[str, Any]]:
+    """The entries that the query asks for.
+
+    A last row states that the search was cut, if it was.
+    """
+    found, cut = matching(view)
+    return [*found, {"incomplete": CUT}] if cut else found
+
+
+def _none(view: View, cut: bool) -> str:
+    if cut:
+        return f"No entry was found; {CUT}."
+    return "No entry matches." if view.parameter("q") else "Nobody has changed anything."
 
 
 def _row(view: View, entry: dict[str, Any]) -> tuple[Node, ...]:

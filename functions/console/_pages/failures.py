@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from htpy import Element, Node, a, fragment, h2, li, p, section, ul
@@ -15,6 +14,7 @@ from functions.console._html import charts, tables, timestamps
 from functions.console._html.badges import badge
 from functions.console._pages.job import run_row
 from functions.console._request import PageError
+from functions.console._row_limit import limit_sentence, read_newest
 from functions.console._view import Page, View, link
 from shared import clock
 from shared.admin.trace import HIDDEN_ATTRIBUTES
@@ -29,6 +29,7 @@ FILTERS = ("outcome", "job", "tenant", "entity", "fingerprint")
 MOST = 1000
 # Rows of one query: the newest MOST are rarely in one of the four partitions of a day.
 PAGE = 500
+CUT = limit_sentence(MOST, "rows of the period")
 LISTED = 100
 FACET = 8
 GROUPS = ("outcome", "job", "error", "count", "first", "last", "tenants")
@@ -37,19 +38,19 @@ Row = dict[str, Any]
 
 
 def page(view: View) -> Page:
-    """Four calls for each day of the period."""
+    """Four calls for each day of the period; one for an organization."""
     since = _period(view)
-    rows = _read(view)
+    rows, cut = _read(view)
     shown = _matching(view, rows)
     given = {name: view.parameter(name) for name in (*FILTERS, "since")}
     body = fragment[
-        p(".lead")[_sentence(shown, rows, since)],
+        p(".lead")[_sentence(shown, cut, since)],
         _periods(view, since),
         [_facets(view, rows, name) for name in ("outcome", "job", "tenant")],
         section(".panel")[
             h2["Over time"], charts.bars(_over_time(view, shown, PERIODS[since]), "Failures over time", "bad")
         ],
-        tables.listing("Grouped by error", GROUPS, _groups(view, shown), "Nothing failed in this period."),
+        tables.listing("Grouped by error", GROUPS, _groups(view, shown), _none(cut)),
         _list(view, shown),
         p[a(href=link("export", "failures", **given), download=True)["Download as JSON Lines"]],
     ]
@@ -63,9 +64,15 @@ def _fingerprint(job: str, note: str) -> str:
 
 
 def exported(view: View) -> Iterator[Row]:
-    """The rows that the query asks for, without keys of tables."""
-    for row in _matching(view, _read(view)):
+    """The rows that the query asks for, without keys of tables.
+
+    A last row states that the search was cut, if it was.
+    """
+    rows, cut = _read(view)
+    for row in _matching(view, rows):
         yield {"run": row["sk"], **{name: value for name, value in row.items() if name not in HIDDEN_ATTRIBUTES}}
+    if cut:
+        yield {"incomplete": CUT}
 
 
 def _period(view: View) -> str:
@@ -75,12 +82,21 @@ def _period(view: View) -> str:
     return since
 
 
-def _read(view: View) -> list[Row]:
-    return list(islice(failure_index.failed_runs(view.cloud, view.now - PERIODS[_period(view)], PAGE), MOST))
+def _read(view: View) -> tuple[list[Row], bool]:
+    """The newest failures of the period, and whether there are more.
+
+    Those of an organization by its own index: failures of others may be many.
+    """
+    since = view.now - PERIODS[_period(view)]
+    if not (tenant := view.parameter("tenant")):
+        return read_newest(failure_index.failed_runs(view.cloud, since, PAGE), MOST)
+    rows, cut = read_newest(failure_index.of_tenant(view.cloud, tenant, since, MOST + 1), MOST)
+    return [row for row in rows if failure_index.kind(row) == failure_index.RUN], cut
 
 
 def _matching(view: View, rows: Sequence[Row]) -> list[Row]:
-    given = {name: value for name in FILTERS if (value := view.parameter(name))}
+    # Not the organization, whose rows alone were read: they show its id redacted and cut.
+    given = {name: value for name in FILTERS if name != "tenant" and (value := view.parameter(name))}
     return [row for row in rows if all(_value(row, name) == value for name, value in given.items())]
 
 
@@ -96,13 +112,17 @@ def _value(row: Row, name: str) -> str:
             return str(row.get(name, ""))
 
 
-def _sentence(shown: Sequence[Row], rows: Sequence[Row], since: str) -> str:
-    more = " and more" if len(rows) >= MOST else ""
+def _sentence(shown: Sequence[Row], cut: bool, since: str) -> str:
+    more = f"; {CUT}" if cut else ""
     jobs, tenants = {row["job"] for row in shown}, {row["tenant"] for row in shown if row.get("tenant")}
     if not shown:
-        return f"Nothing failed in the last {since}."
+        return f"No failure of the last {since} was found{more}." if cut else f"Nothing failed in the last {since}."
     hurt = f", {counted(len(tenants), 'tenant')}" if tenants else ""
-    return f"{counted(len(shown), 'failure')}{more} of {counted(len(jobs), 'job')}{hurt} in the last {since}."
+    return f"{counted(len(shown), 'failure')} of {counted(len(jobs), 'job')}{hurt} in the last {since}{more}."
+
+
+def _none(cut: bool) -> str:
+    return f"No failure was found; {CUT}." if cut else "Nothing failed in this period."
 
 
 def _periods(view: View, since: str) -> Element:

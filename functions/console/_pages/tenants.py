@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 from htpy import Element, Node, a, button, div, form, fragment, label, p
@@ -15,6 +14,7 @@ from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._pages.job import run_row
+from functions.console._row_limit import limit_sentence, read_newest
 from functions.console._view import Page, View, link
 from shared import redaction
 from shared.dead_letters.letter import RESOLVED, RETENTION
@@ -25,6 +25,7 @@ from shared.tables import FAILURE_KEYS, STATE, TTL
 from shared.text.human import counted
 
 MOST = 500
+CUT = limit_sentence(MOST, "rows")
 LISTED = 50
 HIDDEN = ("pk", "sk", "payload", "retry", "marks", TTL, *FAILURE_KEYS)
 
@@ -36,7 +37,7 @@ def page(view: View) -> Page:
     tenant = "/".join(view.rest) or view.parameter("org")
     if not tenant:
         return Page("Tenants", _search())
-    rows = _read(view, tenant)
+    rows, cut = _read(view, tenant)
     of = {kind: [row for row in rows if failure_index.kind(row) == kind] for kind in ("runs", "dead", "uncertain")}
     paused = _pauses(view, tenant)
     open_letters = [row for row in of["dead"] if row.get("state") != RESOLVED]
@@ -44,7 +45,8 @@ def page(view: View) -> Page:
     body = fragment[
         p(".lead")[
             f"{counted(recent, 'failed message')} in 24 h, {counted(len(open_letters), 'open dead letter')}, "
-            f"{counted(len(of['uncertain']), 'uncertain effect')}, paused in {counted(len(paused), 'job')}."
+            f"{counted(len(of['uncertain']), 'uncertain effect')}, paused in {counted(len(paused), 'job')}"
+            f"{f'; {CUT}' if cut else ''}."
         ],
         buttons(
             act(view, "pause-tenant", "Pause everywhere", tenant=tenant),
@@ -59,8 +61,9 @@ def page(view: View) -> Page:
     return Page(f"Tenant {redaction.excerpt(tenant, redaction.SHORT)}", body, live=True)
 
 
-def _read(view: View, tenant: str) -> list[Row]:
-    return list(islice(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, MOST), MOST))
+def _read(view: View, tenant: str) -> tuple[list[Row], bool]:
+    """The newest rows, and whether there are more."""
+    return read_newest(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, MOST + 1), MOST)
 
 
 def _search() -> Element:
@@ -137,9 +140,16 @@ def _uncertain(view: View, rows: Sequence[Row]) -> Element:
 
 
 def exported(view: View, tenant: str) -> str:
-    """All rows of the tenant as JSON, redacted."""
+    """The rows of the tenant as JSON, redacted.
+
+    `incomplete` states that there are more, if there are.
+    """
+    rows, cut = _read(view, tenant)
     shown = [
         {"kind": failure_index.kind(row), **{name: value for name, value in row.items() if name not in HIDDEN}}
-        for row in _read(view, tenant)
+        for row in rows
     ]
-    return json.dumps({"tenant": tenant, "rows": redaction.data(shown)}, indent=1, default=str, ensure_ascii=False)
+    incomplete = {"incomplete": CUT} if cut else {}
+    return json.dumps(
+        {"tenant": tenant, **incomplete, "rows": redaction.data(shown)}, indent=1, default=str, ensure_ascii=False
+    )
