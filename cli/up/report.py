@@ -108,7 +108,7 @@ def _next_commands(first_run: FirstRun, local: LocalCloud) -> Iterator[str]:
     yield f"Logs of the functions:                      {short(local.folder / 'logs')}"
     if local.firing:
         link = console.mint(first_run.cloud, local.function_urls["console"], operator_identity.local_login())
-        yield f"Console, a link that works once:            {link}"
+        yield f"Console, works once, within two minutes:    {link}"
         yield f"  another one:                              {advised(LOCAL, 'console')}"
         url = local.function_urls["trigger"]
         yield "Break-glass URL, from another terminal:"

@@ -22,7 +22,7 @@ from shared.tables import STATE, TTL
 
 # Failed sign-ins of one address in a minute, after which each further one is refused without a look.
 MAX_FAILURES = 10
-REFUSED = "This token or link is not valid."
+REFUSED = "This token is not valid."
 RETENTION = timedelta(hours=1)
 MAX_NAME = 60
 
@@ -56,9 +56,10 @@ def _by_link(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request) -> An
     if _failures(cloud, request) >= MAX_FAILURES:
         return _form(cloud, request, 429, "Too many failed sign-ins from this address. Wait a minute.")
     secrets = {role: guard.current for role, guard in tokens.guards.items()}
-    found = console_link.redeem(cloud, secrets, request.query.get("t", ""))
-    if found is None:
-        return _failed(cloud, tokens, log, request)
+    try:
+        found = console_link.redeem(cloud, secrets, request.query.get("t", ""))
+    except console_link.LinkRefused as refused:
+        return _failed(cloud, tokens, log, request, str(refused))
     return _signed_in(cloud, tokens, log, request, found.role, found.who)
 
 
@@ -68,7 +69,7 @@ def _signed_in(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request, rol
     return redirect(_destination(request), tokens.cookie(Session(role, who, now, now)))
 
 
-def _failed(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request) -> Answer:
+def _failed(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request, why: str = REFUSED) -> Answer:
     now = cloud.clock.now()
     # Without a condition: a lost reply counts one more, which errs on the safe side.
     row = table.update(
@@ -83,7 +84,7 @@ def _failed(cloud: Cloud, tokens: RoleTokens, log: Log, request: Request) -> Ans
     failures = int(row.get("failed", 0))
     log.warning("console_sign_in_failed", status="forbidden", failures=failures)
     _alert(tokens, log, failures)
-    return _form(cloud, request, 403, REFUSED)
+    return _form(cloud, request, 403, why)
 
 
 def _alert(tokens: RoleTokens, log: Log, failures: int) -> None:

@@ -23,6 +23,7 @@ VALID = timedelta(minutes=2)
 RETENTION = timedelta(hours=1)
 PURPOSE = "console-link"
 PATH = "/ui/login/link"
+INVALID = "This link is not valid: it may be cut, of another stage, or older than the current token."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class ConsoleLink:
     role: str
     #: Name or ARN for the audit log.
     who: str
+
+
+class LinkRefused(Exception):
+    """The link signs nobody in; the text has the reason.
+
+    The reason reveals nothing without a valid signature: it does not help to guess.
+    """
 
 
 def mint(url: str, secret: str, role: str, who: str, now: datetime, to: str = "") -> str:
@@ -44,17 +52,21 @@ def mint(url: str, secret: str, role: str, who: str, now: datetime, to: str = ""
     return f"{link}&to={quote(to, safe='')}" if to else link
 
 
-def redeem(cloud: Cloud, tokens: Mapping[str, str], text: str) -> ConsoleLink | None:
-    """Use a link up; None for an invalid or used one.
+def redeem(cloud: Cloud, tokens: Mapping[str, str], text: str) -> ConsoleLink:
+    """Use a link up.
 
-    tokens: by role.
+    tokens: by role. Raises LinkRefused for an invalid, expired or used one.
     """
     now = cloud.clock.now()
     for role, secret in tokens.items():
         data = signed_value.verify(secret, PURPOSE, text)
-        if data is None or data["r"] != role or data["e"] < now.timestamp():
+        if data is None or data["r"] != role:
             continue
+        if data["e"] < now.timestamp():
+            raise LinkRefused("This link has expired: it is valid for two minutes. Make another one.")
         row = {**keys.console("link", str(data["n"])).attributes, TTL: int((now + RETENTION).timestamp())}
         # No `won`: after a lost reply the link counts as used, and the person asks for another one.
-        return ConsoleLink(role, str(data["w"])) if table.put_if_absent(cloud, STATE, row) else None
-    return None
+        if not table.put_if_absent(cloud, STATE, row):
+            raise LinkRefused("This link was used before: it works once. Make another one.")
+        return ConsoleLink(role, str(data["w"]))
+    raise LinkRefused(INVALID)
