@@ -20,6 +20,14 @@ def without_stage(*words: str) -> str:
     return shlex.join(["python", "jobs.py", *words])
 
 
+def option(name: str, value: str) -> list[str]:
+    """The words of an option with its value.
+
+    One word for a value that looks like an option.
+    """
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
 def deployment(stage: str) -> str:
     """The command that deploys a stage; the local cloud by starting it."""
     if stage == LOCAL:

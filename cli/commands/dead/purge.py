@@ -34,6 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="only if their reason begins with this, as `rejected` (default: all)",
     )
+    parser.add_argument("--tenant", metavar="ORG", default="", help="only of this organization (default: all)")
+    parser.add_argument("--entity", metavar="ID", default="", help="only about this target or entity (default: all)")
     parser.add_argument("--all", action="store_true", help="allow a filter that matches every dead letter; needs --yes")
     parser.add_argument("--yes", action="store_true", help="confirm --all")
     parser.add_argument("--dry-run", action="store_true", help="print what would be deleted, and delete nothing")
@@ -46,6 +48,8 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
         fingerprint=args.group,
         before=parse_since("--older-than", args.older_than, cloud.clock.now()) if args.older_than else None,
         reason=args.failed,
+        tenant=args.tenant,
+        entity=args.entity,
     )
     if args.yes and not args.all:
         raise CommandError(Exit.WRONG_USE, "--yes confirms --all; use both, or leave --yes out")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from itertools import islice
 
+from functions.console._acts.item_results import ItemResults
 from functions.console._acts.preview import ActRefused, Given, Preview
 from functions.console._view import View
 from shared import clock
 from shared.admin import audit, canary_waves, purge_dead_letters, redrive
 from shared.admin.canary_waves import CanaryWaves
+from shared.advised_commands import option
 from shared.dead_letters import store
-from shared.dead_letters.letter import RESOLVED, DeadLetter, DeadLetterRefused, RedriveInProgress
+from shared.dead_letters.letter import RESOLVED, DeadLetter, RedriveInProgress
 from shared.dead_letters.store import DeadLetterFilter
 from shared.text.human import counted
 
 Parameters = dict[str, str]
 # Dead letters that one purge deletes: what the function can do in its time.
 MOST = 5000
+# Conditions of a filter, and the options of `dead purge` for them.
+PURGE_OPTIONS = {"fingerprint": "--group", "reason": "--failed", "tenant": "--tenant", "entity": "--entity"}
 
 
 def preview_retry(view: View, parameters: Parameters) -> Preview:
@@ -63,24 +67,24 @@ def preview_wave(view: View, parameters: Parameters) -> Preview:
 
 def retry_wave(view: View, parameters: Parameters, given: Given) -> str:
     group, waves = _group(view, parameters)
-    sent, refused = 0, list[str]()
+    results = ItemResults()
     scope = {"fingerprint": group, "job": waves.wave[0].job if waves.wave else ""}
     with audit.OperatorAuditEntry(view.cloud, "dead retry", given.who, given.reason, scope) as entry:
         for letter in waves.wave:
-            try:
-                redrive.send(view.cloud, redrive.prepare(view.cloud, letter), given.who)
-            except RedriveInProgress as error:
-                # Another operator works on the group: the rest is theirs to see first.
-                refused.append(str(error))
-                break
-            except DeadLetterRefused as error:
-                refused.append(str(error))
-            else:
+            busy = False
+            with results.item(letter.id[:16]):
+                try:
+                    redrive.send(view.cloud, redrive.prepare(view.cloud, letter), given.who)
+                except RedriveInProgress:
+                    busy = True
+                    raise
                 entry.add(letter.id)
-                sent += 1
-    if not sent:
-        raise ActRefused("; ".join(refused) or "No dead letter of this group is open.")
-    return "; ".join([f"{counted(sent, 'dead letter')} sent; the group's page shows the results", *refused[:3]])
+            if busy:
+                # Another operator works on the group: the rest is theirs to see first.
+                break
+    if not results.total:
+        raise ActRefused("No dead letter of this group is open.")
+    return results.answer(f"{counted(results.done, 'dead letter')} sent; the group's page shows the results")
 
 
 def preview_purge(view: View, parameters: Parameters) -> Preview:
@@ -95,10 +99,12 @@ def preview_purge(view: View, parameters: Parameters) -> Preview:
         raise ActRefused("No dead letter matches; those that are being retried stay.")
     if len(letters) > MOST:
         raise ActRefused(f"More than {MOST} match: use the command line, which takes its time.")
-    job = parameters.get("job") or letters[0].job
     resolved = sum(letter.state == RESOLVED for letter in letters)
-    group = ("--group", parameters["fingerprint"]) if "fingerprint" in parameters else ()
-    reason = ("--reason-is", parameters["reason"]) if "reason" in parameters else ()
+    job = (parameters["job"],) if "job" in parameters else ()
+    # Each condition of the filter: without one, the command would delete more.
+    given = (
+        word for name, text in PURGE_OPTIONS.items() if name in parameters for word in option(text, parameters[name])
+    )
     return Preview(
         title=f"Delete {counted(len(letters), 'dead letter')}",
         sentences=(
@@ -106,7 +112,7 @@ def preview_purge(view: View, parameters: Parameters) -> Preview:
             "Filter: " + ", ".join(f"{name} {value}" for name, value in matching.data().items()) + ".",
         ),
         items=tuple(map(_versioned, letters)),
-        command=view.command("dead", "purge", job, *group, *reason, "--reason", "WHY"),
+        command=view.command("dead", "purge", *job, *given, "--reason", "WHY"),
         verb=f"Delete {len(letters)}",
         tenants=tuple(sorted({letter.tenant for letter in letters} - {""})),
         danger=True,

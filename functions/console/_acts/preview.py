@@ -23,6 +23,10 @@ class ActRefused(Exception):
     """The act is not possible; nothing was done."""
 
 
+class ActIncomplete(Exception):
+    """Some items were refused or failed; the others are done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """All that a dialog shows before an act."""

@@ -6,6 +6,7 @@ import html
 import re
 import shlex
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from cli import operator_identity, options
 from cli.main import main
 from functions.console._ui import Console
-from shared.admin import audit
+from shared.admin import audit, purge_dead_letters
+from shared.admin.purge_dead_letters import PurgeResult
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.dead_letters.store import DeadLetterFilter
@@ -107,3 +109,37 @@ def _rows(cloud: Cloud) -> list[dict[str, Any]]:
 def test_the_command_does_what_the_dialog_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     by_dialog, by_command = (state_after(ACTS[name], each, monkeypatch) for each in (False, True))
     assert by_command == by_dialog
+
+
+# Conditions of a purge; some values look like options or need quotes.
+FILTERS = {
+    "job": ("usage",),
+    "fingerprint": ("5d41402abc4b",),
+    "reason": ("two words", "--all"),
+    "tenant": (TENANT, "-org"),
+    "entity": ("meter 7",),
+}
+
+
+def test_the_purge_command_selects_what_the_dialog_does(
+    operator: Person, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By every combination of conditions, whatever their values."""
+    [one, *_] = store.dead_letters(cloud, DeadLetterFilter(job="usage"))
+    selected = list[DeadLetterFilter]()
+
+    def purge(_: Cloud, matching: DeadLetterFilter, *__: object) -> PurgeResult:
+        selected.append(matching)
+        return PurgeResult()
+
+    monkeypatch.setattr(purge_dead_letters, "purge", purge)
+    # The dialog finds a letter for each filter, so that it prints a command for it.
+    monkeypatch.setattr(store, "dead_letters", lambda *_: iter([one]))
+    choices = [("", *FILTERS[name]) for name in FILTERS]
+    for values in product(*choices):
+        form = {name: value for name, value in zip(FILTERS, values, strict=True) if value}
+        if not form:
+            continue
+        seen = operator.preview("purge", **form)
+        _call(cloud, html.unescape(COMMAND.findall(seen.text)[0]), monkeypatch)
+        assert selected.pop().data() == form
