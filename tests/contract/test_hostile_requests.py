@@ -139,7 +139,7 @@ def test_an_act_is_performed_once_and_never_after_a_change(functions: HttpFuncti
         started = len(functions.started)
         second = operator.post(f"/ui/act/{act}", form)
         assert (second.status, len(functions.started)) == (200, started)
-        assert "Done already" in second.text
+        assert "Carried out already" in second.text
     functions.clock.move(hours=2)
     assert operator.sign_in("open sesame").status == 303
     started = len(functions.started)

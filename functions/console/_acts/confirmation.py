@@ -9,26 +9,27 @@ from datetime import timedelta
 from htpy import Element
 
 from functions.console._acts import letters, pausing, running, selection, settling
-from functions.console._acts.dialog import dialog, refusal, result
-from functions.console._acts.preview import ActRefused, Frozen, Given, Preview, freeze, opened, parameters_of
+from functions.console._acts.dialog import dialog, incomplete, refusal, result
+from functions.console._acts.item_results import REFUSALS, error_text
+from functions.console._acts.preview import (
+    ActIncomplete,
+    ActRefused,
+    Frozen,
+    Given,
+    Preview,
+    freeze,
+    opened,
+    parameters_of,
+)
 from functions.console._html import layout
 from functions.console._request import Answer, PageError
 from functions.console._session import RoleTokens
 from functions.console._view import UI, Page, View, link
-from shared.admin.audit import ReasonMissing
-from shared.admin.effects import NothingToResolve
-from shared.admin.pause import PauseRefused
-from shared.dead_letters.letter import DeadLetterRefused, UnknownDeadLetter
 from shared.job import duration
 from shared.observability.log import Log
-from shared.plans.plan import PlanRefused, UnknownPlan
 from shared.store import keys, table
 from shared.tables import STATE, TTL
 
-REFUSALS = (
-    *(ActRefused, PauseRefused, DeadLetterRefused, UnknownDeadLetter, NothingToResolve, ReasonMissing),
-    *(PlanRefused, UnknownPlan),
-)
 # How long a submitted form is known.
 RETENTION = timedelta(hours=1)
 MAX_REASON = 300
@@ -104,7 +105,7 @@ def _preview(
 def _confirmed(view: View, name: str, act: Act, tokens: RoleTokens, log: Log) -> Answer:
     frozen = opened(view.request.form.get("frozen", ""), name, tokens, view.session)
     if done := _result_of(view, frozen):
-        return _shown(view, 200, "Done already", result(done, back_of(view)))
+        return _shown(view, 200, "Carried out already", result(done, back_of(view), "Carried out already"))
     preview = act.preview(view, frozen.parameters)
     if view.now.timestamp() > frozen.expires:
         error = "The preview was older than five minutes. Nothing was done; this is how it is now."
@@ -116,11 +117,22 @@ def _confirmed(view: View, name: str, act: Act, tokens: RoleTokens, log: Log) ->
     if given is None:
         return _preview(view, name, act, frozen.parameters, tokens, 422, error)
     if not _take(view, frozen):
-        raise ActRefused("This form is being carried out by another request; look at the audit log.")
+        raise ActRefused(
+            "This form is being carried out by another request, or that request was interrupted; "
+            "look at the audit log before you open the dialog again."
+        )
     try:
         text = act.perform(view, frozen.parameters, given)
     except REFUSALS as error_:
         _record(view, frozen, f"It was refused: {error_}")
+        raise
+    except ActIncomplete as error_:
+        _record(view, frozen, str(error_))
+        log.warning("console_act_incomplete", act=name, who=given.who, count=preview.count, error=str(error_))
+        return _shown(view, 200, "Not all was done", incomplete(str(error_), back_of(view)))
+    except Exception as error_:
+        # The form would count as being carried out for an hour.
+        _record(view, frozen, f"It failed: {error_text(error_)}; look at the audit log before you repeat it.")
         raise
     _record(view, frozen, text)
     log.info("console_act", act=name, who=given.who, count=preview.count)

@@ -41,12 +41,16 @@ def dialog(view: View, preview: Preview, frozen: Frozen, sealed: str, error: str
     ]
 
 
-def result(text: str, back: str) -> Element:
-    return div(data_done=True)[h2["Done"], p(".done", role="status")[text], _close(back)]
+def result(text: str, back: str, title: str = "Done") -> Element:
+    return div(data_done=True)[h2[title], p(".done", role="status")[text], _close(back)]
 
 
 def refusal(text: str, back: str) -> Element:
     return div(data_done=True)[h2["Not done"], p(".error", role="alert")[text], _close(back)]
+
+
+def incomplete(text: str, back: str) -> Element:
+    return div(data_done=True)[h2["Not all was done"], p(".error", role="alert")[text], _close(back)]
 
 
 def _until() -> Node:

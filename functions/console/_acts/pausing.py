@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from functions.console._acts.item_results import ItemResults
 from functions.console._acts.preview import ActRefused, Given, Preview
+from functions.console._acts.target_check import check_target
 from functions.console._view import View
 from shared.admin import pause as admin_pause
-from shared.admin.pause import PauseRefused
+from shared.advised_commands import option
+from shared.dead_letters.letter import RETENTION
 from shared.job.declared_job import DeclaredJob
 from shared.job.definition import Job
 from shared.run import pauses
 from shared.run.pauses import Pause
-from shared.store import keys, table
+from shared.store import failure_index, keys, table
 from shared.tables import STATE
 from shared.text.human import counted
 
@@ -26,10 +29,15 @@ def preview_pause(view: View, parameters: Parameters) -> Preview:
         raise ActRefused(f"{before[of].sentence}. Nothing is to be done.")
     if parameters.get("tenant") and not job.queue:
         raise ActRefused(f"{job.name} has no tenants, so nothing would be held.")
+    check_target(view, job.name, view.entries[job.name], parameters.get("target", ""))
     subject = Pause(job.name, of, "").subject
     return Preview(
         title=f"Pause {subject}",
-        sentences=(f"{subject} starts no run until it is resumed, or until the end of the pause.", CONTINUES),
+        sentences=(
+            f"{subject} starts no run until it is resumed, or until the end of the pause.",
+            CONTINUES,
+            *_unknown_tenant(view, parameters.get("tenant", "")),
+        ),
         items=((subject, version),),
         command=view.command("pause", job.name, *_options(parameters), "--reason", "WHY"),
         verb="Pause",
@@ -72,9 +80,12 @@ def preview_pause_tenant(view: View, parameters: Parameters) -> Preview:
         raise ActRefused(f"{tenant} is paused in every job already.")
     return Preview(
         title=f"Pause {tenant} everywhere",
-        sentences=(f"{counted(len(jobs), 'consumer')} put its messages off and go on with those of other tenants.",),
+        sentences=(
+            f"{counted(len(jobs), 'consumer')} put its messages off and go on with those of other tenants.",
+            *_unknown_tenant(view, tenant),
+        ),
         items=tuple((name, "not paused") for name in jobs),
-        command=view.command("pause", "--tenant", tenant, "--reason", "WHY"),
+        command=view.command("pause", *option("--tenant", tenant), "--reason", "WHY"),
         verb="Pause everywhere",
         tenants=(tenant,),
         until=True,
@@ -84,15 +95,12 @@ def preview_pause_tenant(view: View, parameters: Parameters) -> Preview:
 
 def pause_tenant(view: View, parameters: Parameters, given: Given) -> str:
     tenant = _tenant(parameters)
-    of, done, refused = pauses.part(tenant=tenant), 0, list[str]()
+    of, results = pauses.part(tenant=tenant), ItemResults()
     for name, found in _of_tenant(view, tenant).items():
         if found is None:
-            try:
+            with results.item(name):
                 admin_pause.pause(view.cloud, _job(view, name), of, given.who, given.reason, given.until)
-                done += 1
-            except PauseRefused as error:
-                refused.append(f"{name}: {error}")
-    return "; ".join([f"{tenant} is paused in {counted(done, 'job')}", *refused])
+    return results.answer(f"{tenant} is paused in {counted(results.done, 'job')}")
 
 
 def preview_resume_tenant(view: View, parameters: Parameters) -> Preview:
@@ -104,7 +112,7 @@ def preview_resume_tenant(view: View, parameters: Parameters) -> Preview:
         title=f"Resume {tenant} everywhere",
         sentences=("Its messages that were put off are handled again.",),
         items=tuple((name, found.since) for name, found in paused.items()),
-        command=view.command("resume", "--tenant", tenant, "--reason", "WHY"),
+        command=view.command("resume", *option("--tenant", tenant), "--reason", "WHY"),
         verb="Resume everywhere",
         tenants=(tenant,),
         reason=True,
@@ -113,15 +121,12 @@ def preview_resume_tenant(view: View, parameters: Parameters) -> Preview:
 
 def resume_tenant(view: View, parameters: Parameters, given: Given) -> str:
     tenant = _tenant(parameters)
-    of, done, refused = pauses.part(tenant=tenant), 0, list[str]()
+    of, results = pauses.part(tenant=tenant), ItemResults()
     for name, found in _of_tenant(view, tenant).items():
         if found is not None:
-            try:
+            with results.item(name):
                 admin_pause.resume(view.cloud, _job(view, name), of, given.who, given.reason)
-                done += 1
-            except PauseRefused as error:
-                refused.append(f"{name}: {error}")
-    return "; ".join([f"{tenant} is resumed in {counted(done, 'job')}", *refused])
+    return results.answer(f"{tenant} is resumed in {counted(results.done, 'job')}")
 
 
 def _read(view: View, parameters: Parameters) -> tuple[Job, str, str, dict[str, Pause]]:
@@ -154,5 +159,17 @@ def _tenant(parameters: Parameters) -> str:
     return parameters["tenant"]
 
 
+def _unknown_tenant(view: View, tenant: str) -> tuple[str, ...]:
+    """Warn of an organization without any row in the failure index.
+
+    No refusal: messages name their organization, and one may be paused before its first.
+    """
+    if not tenant or any(failure_index.of_tenant(view.cloud, tenant, view.now - RETENTION, 1)):
+        return ()
+    return (f"Nothing of {tenant} is on record here: no failure, dead letter or uncertain effect. Check its id.",)
+
+
 def _options(parameters: Parameters) -> list[str]:
-    return [word for name in ("target", "tenant") if parameters.get(name) for word in (f"--{name}", parameters[name])]
+    return [
+        word for name in ("target", "tenant") if parameters.get(name) for word in option(f"--{name}", parameters[name])
+    ]

@@ -8,8 +8,10 @@ import uuid
 from dataclasses import replace
 
 from functions.console._acts.preview import ActRefused, Given, Preview
+from functions.console._acts.target_check import check_target
 from functions.console._view import View
 from shared.admin import audit
+from shared.advised_commands import option
 from shared.aws.names import NO_TARGET
 from shared.plans import plan as plans
 from shared.run.apply_plan import firing_for
@@ -23,6 +25,7 @@ def preview_run(view: View, parameters: Parameters) -> Preview:
     target = parameters.get("target", "")
     if entry["queue"]:
         raise ActRefused(f"{name} is driven by its queue {entry['queue']}; send it a message.")
+    check_target(view, name, entry, target)
     return Preview(
         title=f"Run {name} now",
         sentences=(
@@ -30,7 +33,7 @@ def preview_run(view: View, parameters: Parameters) -> Preview:
             "It does all that is due, as at a tick.",
         ),
         items=((f"{name} {target}".strip(), ""),),
-        command=view.command(name, *(("--target", target) if target else ())),
+        command=view.command(name, *(option("--target", target) if target else ())),
         verb="Run now",
     )
 

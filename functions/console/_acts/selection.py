@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from functions.console._acts import letters, pausing, running
+from functions.console._acts.item_results import ItemResults
 from functions.console._acts.preview import ActRefused, Given, Preview
 from functions.console._view import View
 from shared.admin import job_board
 from shared.admin.job_state import JobState
-from shared.admin.pause import PauseRefused
-from shared.dead_letters.letter import DeadLetterRefused, RedriveInProgress
 from shared.text.human import counted
 
 Parameters = dict[str, str]
@@ -97,16 +96,12 @@ def retry(view: View, parameters: Parameters, given: Given) -> str:
 
 
 def _each(items: Sequence[str], done: str, perform: Callable[[str], str]) -> str:
-    """Act on each; a refusal of one does not hold the others."""
-    refused = []
+    """Act on each by itself."""
+    results = ItemResults()
     for each in items:
-        try:
+        with results.item(each):
             perform(each)
-        except (PauseRefused, DeadLetterRefused, RedriveInProgress) as error:
-            refused.append(f"{each}: {error}")
-    if len(refused) == len(items):
-        raise ActRefused("; ".join(refused))
-    return "; ".join([f"{len(items) - len(refused)} of {len(items)} {done}", *refused])
+    return results.answer(f"{results.done} of {results.total} {done}")
 
 
 def _chosen(parameters: Parameters) -> list[str]:
