@@ -68,6 +68,8 @@ IBAN_LENGTHS = {
     for code in codes.split()
 }
 MIN_IBAN = 15
+# Letters as numbers for the check digits: A is 10, Z is 35.
+IBAN_DIGITS = {ord(letter): str(int(letter, 36)) for letter in ascii_letters}
 # Each IBAN begins with two letters and two digits.
 IBAN_START = b"AA00"
 IBAN_CLASSES = bytes(
@@ -158,7 +160,7 @@ def _iban(printed: str) -> int:
         if len(plain) < MIN_IBAN:
             return 0
         known = plain.isupper() or IBAN_LENGTHS.get(plain[:2].upper()) == len(plain)
-        if known and int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1:
+        if known and int((plain[4:] + plain[:4]).translate(IBAN_DIGITS)) % 97 == 1:
             return end
         end = max(printed.rfind(" ", 0, end), printed.rfind("-", 0, end))
     return 0
