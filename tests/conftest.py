@@ -1,4 +1,4 @@
-"""Cloud of tests without the engine: moto in this process, a virtual clock, collected logs."""
+"""Cloud of tests without the engine: tables in memory, moto, a virtual clock, collected logs."""
 
 from __future__ import annotations
 

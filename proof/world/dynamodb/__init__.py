@@ -56,10 +56,10 @@ class MemoryDynamoDb:
         self._now = now
         self._gsi_delay = gsi_delay
         self._epoch = Epoch()
-        self._by_name = {
-            table.name: MemoryTable(table, table_name(table.name), now, self._epoch, gsi_delay) for table in tables
-        }
-        self._tables = {table.name: table for table in self._by_name.values()}
+        self._by_name: dict[str, MemoryTable] = {}
+        self._tables: dict[str, MemoryTable] = {}
+        for table in tables:
+            self.add(table, table_name(table.name))
         self._transactions = Transactions(self._tables, now)
         self._operations: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             **{name: partial(perform, self._tables) for name, perform in SINGLE.items()},
